@@ -1,0 +1,195 @@
+"""
+Free-form JSON objects (``args``, ``context``, ``data``) and the one strict way to read JSON.
+
+A free-form object is kept as its compact text. Nothing in Tasques looks inside, so a text is what
+serves best: it cannot be changed behind our back, two are equal only if they say the same, integers
+of a thousand digits pass untouched, and writing it out again costs nothing.
+
+The rules are those of the wire contract, section 1: standard JSON in UTF-8, the last of two equal
+keys wins. The limits (depth, digits) are those that Elasticsearch refuses beyond; refusing them here
+keeps every backend alike.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Final, NoReturn, TypeAlias
+
+import attrs
+
+JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+
+#: Elasticsearch refuses beyond 1000, and CPython's parser recurses: half of it is safe on any stack.
+MAX_DEPTH: Final = 500
+#: Elasticsearch refuses longer numbers, inside unmapped objects too.
+MAX_DIGITS: Final = 1000
+
+_STRING_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class NotJson(ValueError):
+    """The text is not JSON as the contract wants it; the message says what is wrong, and where."""
+
+
+def parse_json(data: bytes) -> JsonValue:
+    """
+    Read one JSON value, strictly.
+
+    Raises:
+        NotJson: If *data* is not UTF-8 or not standard JSON (``NaN``, comments, a byte order mark,
+            a number beyond a double's range), or exceeds :data:`MAX_DEPTH` or :data:`MAX_DIGITS`.
+    """
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise NotJson(f"not valid UTF-8 at byte {error.start}") from error
+    _check_depth(text)
+    try:
+        value: JsonValue = _DECODER.decode(text)
+    except RecursionError as error:
+        raise NotJson(f"nested deeper than {MAX_DEPTH} levels") from error
+    except json.JSONDecodeError as error:
+        raise NotJson(f"{error.msg} at line {error.lineno} column {error.colno}") from error
+    if _SURROGATE_ESCAPE.search(text):
+        _check_surrogates(value)
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise NotJson(f"{name} is not a JSON number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise NotJson(f"the number {digits[:40]} is out of range")
+    if len(digits) > MAX_DIGITS:
+        raise NotJson(f"a number has more than {MAX_DIGITS} digits")
+    return number
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS + digits.startswith("-"):
+        raise NotJson(f"a number has more than {MAX_DIGITS} digits")
+    return int(digits)
+
+
+_DECODER: Final = json.JSONDecoder(
+    parse_constant=_refuse_constant, parse_float=_finite, parse_int=_integer
+)
+
+
+def _check_depth(text: str) -> None:
+    # Counting brackets is enough for almost every text; only a suspicious one is walked.
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for token in _STRING_OR_BRACKET.finditer(text):
+        if token.group() in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise NotJson(f"nested deeper than {MAX_DEPTH} levels")
+        elif token.group() in "]}":
+            depth -= 1
+
+
+def _check_surrogates(value: JsonValue) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise NotJson("a \\u escape is half of a surrogate pair") from error
+
+
+def _compact(value: JsonValue) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+@attrs.frozen
+class JsonObject:
+    """
+    A JSON object, held as compact text.
+
+    Build one with :meth:`of` or :meth:`from_parsed`; the constructor trusts its text.
+
+    Attributes:
+        text: Standard JSON for an object, without white space between its parts.
+    """
+
+    text: str
+
+    @classmethod
+    def of(cls, value: Mapping[str, object]) -> JsonObject:
+        """
+        The object that a Python mapping describes.
+
+        Raises:
+            ValueError: If a key is not a string, or a value is not one that JSON has.
+        """
+        return cls.from_parsed(_jsonable(value, "$", 0))
+
+    @classmethod
+    def from_parsed(cls, value: JsonValue) -> JsonObject:
+        """
+        The object from what :func:`parse_json` gave.
+
+        Raises:
+            ValueError: If *value* is not an object.
+        """
+        if not isinstance(value, dict):
+            raise ValueError("not a JSON object")
+        return cls(_compact(value))
+
+    def value(self) -> dict[str, JsonValue]:
+        """A fresh Python dict of the content, the caller's to change."""
+        content = _DECODER.decode(self.text)
+        assert isinstance(content, dict)
+        return content
+
+    def __len__(self) -> int:
+        """The length of the text in characters."""
+        return len(self.text)
+
+
+def _jsonable(value: object, path: str, depth: int) -> JsonValue:
+    """*value* as plain JSON, or a ValueError that names the place."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        _encodable(value, path)
+        return value
+    if isinstance(value, int):
+        if abs(value) >= 10**MAX_DIGITS:
+            raise ValueError(f"{path}: more than {MAX_DIGITS} digits")
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{path}: {value} is not a JSON number")
+        return value
+    if isinstance(value, list | tuple):
+        return [_jsonable(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(value)]
+    if isinstance(value, Mapping):
+        return {
+            _key(key, path): _jsonable(item, f"{path}.{key}", depth + 1)
+            for key, item in value.items()
+        }
+    raise ValueError(f"{path}: a {type(value).__name__} is not a JSON value")
+
+
+def _key(key: object, path: str) -> str:
+    if not isinstance(key, str):
+        raise ValueError(f"{path}: the key {key!r} is not a string")
+    _encodable(key, path)
+    return key
+
+
+def _encodable(text: str, path: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{path}: half of a surrogate pair") from error

@@ -1,0 +1,258 @@
+"""
+A task and what belongs to it, as frozen values.
+
+Nothing here changes: an operation of :mod:`tasques.core.lifecycle` takes a task and gives another.
+What only Tasques for Python knows (:class:`Extensions`) is kept apart, since an original server
+that rewrites a task's document drops it: no rule that keeps data safe may rest on it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import attrs
+
+from tasques.core.json_object import JsonObject
+from tasques.core.queues import QueueName, TaskId, WorkerId
+from tasques.core.values import Duration, Instant
+
+#: An attempt more than this cannot be stored, and an attempt is one more than a retry.
+MAX_RETRY_TIMES: Final = 2**63 - 2
+MIN_PRIORITY: Final = -(2**63)
+MAX_PRIORITY: Final = 2**63 - 1
+
+
+class State(StrEnum):
+    """Where a task stands; the rules between states are the lifecycle's."""
+
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    FAILED = "failed"
+    DONE = "done"
+    DEAD = "dead"
+
+    @property
+    def is_claimable(self) -> bool:
+        """Whether a worker may claim a task in this state, once it is due."""
+        return self in (State.QUEUED, State.FAILED)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing but an operator moves a task out of this state."""
+        return self in (State.DONE, State.DEAD)
+
+
+@attrs.frozen(order=True)
+class Version:
+    """
+    Which write of a document this is; every write gives a greater one.
+
+    Attributes:
+        primary_term: Counts the elections of the document's shard in Elasticsearch; else 1.
+        seq_no: Counts the writes of the shard.
+    """
+
+    primary_term: int
+    seq_no: int
+
+
+@attrs.frozen
+class TaskKey:
+    """What names a task: ids are unique within their queue."""
+
+    queue: QueueName
+    id: TaskId
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """A worker's sign of life."""
+
+    at: Instant
+    data: JsonObject | None = None
+
+
+class Verdict(StrEnum):
+    """How an attempt ended."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+@attrs.frozen(kw_only=True)
+class Result:
+    """
+    The end of an attempt.
+
+    Attributes:
+        verdict: Not stored on its own: without *data* a stored result does not say which it was,
+            and the task's state does.
+    """
+
+    at: Instant
+    verdict: Verdict
+    data: JsonObject | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Claim:
+    """
+    A worker's hold on a task, the current one or, once it has ended, the last.
+
+    Attributes:
+        times_out_at: When the hold ends by itself; a report moves it.
+    """
+
+    worker_id: WorkerId
+    claimed_at: Instant
+    times_out_at: Instant
+    last_report: Report | None = None
+    result: Result | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Operation:
+    """
+    The write that made this document, so that its author can recognise it.
+
+    Attributes:
+        token: 128 random bits in hexadecimal, new for each decision; a repeated write repeats it.
+        verb: ``create``, ``claim``, ``done`` …
+        digest: SHA-256 of verb, worker and body: what makes two requests the same.
+    """
+
+    token: str
+    verb: str
+    digest: str = ""
+
+
+class EndReason(StrEnum):
+    """Why a task is dead, where it was not for want of attempts."""
+
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    GAVE_UP = "gave_up"
+
+
+@attrs.frozen(kw_only=True)
+class Ended:
+    """An end other than by exhausting the attempts."""
+
+    reason: EndReason
+    at: Instant
+
+
+@attrs.frozen(kw_only=True)
+class Extensions:
+    """
+    What the original does not know; kept under ``ext`` and lost when an original rewrites a task.
+
+    Attributes:
+        operation: The write that made this version.
+        created_digest: The digest of the create, where it came with an idempotency key.
+        cancel_requested_at: Somebody wants this claimed task to end.
+        expires_at: A task not started by then is not worth starting.
+        ended: See :class:`Ended`.
+    """
+
+    operation: Operation | None = None
+    created_digest: str | None = None
+    cancel_requested_at: Instant | None = None
+    expires_at: Instant | None = None
+    ended: Ended | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Task:
+    """
+    A unit of work, in whatever state.
+
+    Attributes:
+        attempted: Claims so far, less those given back.
+        run_at: Not to be claimed before.
+        last_claim: The current claim, or the last one.
+        last_enqueued_at: When it last became claimable.
+    """
+
+    id: TaskId
+    queue: QueueName
+    kind: str
+    state: State
+    priority: int
+    retry_times: int
+    attempted: int
+    processing_timeout: Duration
+    run_at: Instant
+    last_enqueued_at: Instant
+    created_at: Instant
+    modified_at: Instant
+    args: JsonObject | None = None
+    context: JsonObject | None = None
+    last_claim: Claim | None = None
+    recurring_task_id: str | None = None
+    extensions: Extensions = Extensions()
+
+    @property
+    def key(self) -> TaskKey:
+        """What names this task."""
+        return TaskKey(self.queue, self.id)
+
+    @property
+    def remaining_attempts(self) -> int:
+        """How often it may still be claimed; never negative."""
+        return self.retry_times + 1 - self.attempted
+
+    @property
+    def claim_order(self) -> tuple[int, int, int, str]:
+        """
+        Sorts tasks in the order in which they are to be claimed.
+
+        Highest priority first, then the longest due, then the most attempts left; the id makes
+        the order total.
+        """
+        return (-self.priority, self.run_at.nanoseconds, -self.remaining_attempts, self.id)
+
+    @property
+    def approximate_bytes(self) -> int:
+        """About what its document takes in the store; for bounding batches and memories."""
+        size = 900 + len(self.args or ()) + len(self.context or ())
+        if self.last_claim is not None:
+            for part in (self.last_claim.last_report, self.last_claim.result):
+                size += 60 + len(part.data or ()) if part is not None else 0
+        return size
+
+
+@attrs.frozen(kw_only=True)
+class StoredTask:
+    """A task as a store holds it, with the version to condition the next write on."""
+
+    task: Task
+    version: Version
+
+
+@attrs.frozen(kw_only=True)
+class NewTask:
+    """
+    What a producer asks for; the lifecycle makes a task of it.
+
+    Raises:
+        ValueError: If a number is out of what documents can hold.
+    """
+
+    queue: QueueName
+    kind: str = attrs.field(validator=attrs.validators.min_len(1))
+    retry_times: int = attrs.field(
+        validator=[attrs.validators.ge(0), attrs.validators.le(MAX_RETRY_TIMES)]
+    )
+    processing_timeout: Duration
+    id: TaskId | None = None
+    priority: int = attrs.field(
+        default=0,
+        validator=[attrs.validators.ge(MIN_PRIORITY), attrs.validators.le(MAX_PRIORITY)],
+    )
+    run_at: Instant | None = None
+    args: JsonObject | None = None
+    context: JsonObject | None = None
+    recurring_task_id: str | None = None
+    expires_at: Instant | None = None

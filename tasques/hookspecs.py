@@ -1,0 +1,39 @@
+"""
+The doors for plugins, as pluggy specifications.
+
+A distribution brings a plugin by an entry point of the group ``tasques``; the built-in backends come
+in by the same door. Types only: what the hooks do is said by the ports that they hand out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pluggy
+
+from tasques.core.ports import Backend, Runtime
+
+#: The name under which pluggy and the entry points know this project.
+PROJECT = "tasques"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec(firstresult=True)
+def tasques_backend(url: str, options: Mapping[str, object], runtime: Runtime) -> Backend | None:
+    """
+    Open the backend that *url* names, or give None if its scheme is not yours.
+
+    Nothing is sent or started yet: a backend out of reach says so in ``check``.
+
+    Args:
+        url: ``scheme:`` with whatever the scheme needs after it, as in ``memory:`` and
+            ``elasticsearch+https://user:password@a:9200,b:9200/?prefix=.tasques_``.
+        options: The effective settings by dotted name, without the leading ``tasques.server.``, as in
+            ``elasticsearch.addresses``; for schemes that take more than a URL can say.
+        runtime: Time and concurrency; use nothing else for them.
+
+    Raises:
+        InvalidInput: If the scheme is yours and the rest of *url* or the options make no sense.
+    """
