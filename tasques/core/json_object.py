@@ -27,8 +27,11 @@ MAX_DEPTH: Final = 500
 #: Elasticsearch refuses longer numbers, inside unmapped objects too.
 MAX_DIGITS: Final = 1000
 
-_STRING_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# Possessive, and content with a string that never ends: a scan that went back over such a string
+# for each quote in it would take hours for a megabyte.
+_STRING_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_TOO_DEEP: Final = f"nested deeper than {MAX_DEPTH} levels"
 
 
 class NotJson(ValueError):
@@ -51,7 +54,7 @@ def parse_json(data: bytes) -> JsonValue:
     try:
         value: JsonValue = _DECODER.decode(text)
     except RecursionError as error:
-        raise NotJson(f"nested deeper than {MAX_DEPTH} levels") from error
+        raise NotJson(_TOO_DEEP) from error
     except json.JSONDecodeError as error:
         raise NotJson(f"{error.msg} at line {error.lineno} column {error.colno}") from error
     if _SURROGATE_ESCAPE.search(text):
@@ -92,7 +95,7 @@ def _check_depth(text: str) -> None:
         if token.group() in "[{":
             depth += 1
             if depth > MAX_DEPTH:
-                raise NotJson(f"nested deeper than {MAX_DEPTH} levels")
+                raise NotJson(_TOO_DEEP)
         elif token.group() in "]}":
             depth -= 1
 
@@ -129,7 +132,10 @@ class JsonObject:
         Raises:
             ValueError: If a key is not a string, or a value is not one that JSON has.
         """
-        return cls.from_parsed(_jsonable(value, "$", 0))
+        try:
+            return cls.from_parsed(_jsonable(value, "$", 0))
+        except RecursionError as error:
+            raise ValueError(_TOO_DEEP) from error
 
     @classmethod
     def from_parsed(cls, value: JsonValue) -> JsonObject:
@@ -156,8 +162,6 @@ class JsonObject:
 
 def _jsonable(value: object, path: str, depth: int) -> JsonValue:
     """*value* as plain JSON, or a ValueError that names the place."""
-    if depth > MAX_DEPTH:
-        raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -171,13 +175,20 @@ def _jsonable(value: object, path: str, depth: int) -> JsonValue:
         if not math.isfinite(value):
             raise ValueError(f"{path}: {value} is not a JSON number")
         return value
+    if depth == MAX_DEPTH and isinstance(value, list | tuple | Mapping):
+        raise ValueError(_TOO_DEEP)
+    # Loops: up to Python 3.11 a comprehension is a frame of its own, and two frames for each of 500
+    # levels are more than the interpreter allows.
     if isinstance(value, list | tuple):
-        return [_jsonable(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(value)]
+        items: list[JsonValue] = []
+        for i, item in enumerate(value):
+            items.append(_jsonable(item, f"{path}[{i}]", depth + 1))
+        return items
     if isinstance(value, Mapping):
-        return {
-            _key(key, path): _jsonable(item, f"{path}.{key}", depth + 1)
-            for key, item in value.items()
-        }
+        members: dict[str, JsonValue] = {}
+        for key, item in value.items():
+            members[_key(key, path)] = _jsonable(item, f"{path}.{key}", depth + 1)
+        return members
     raise ValueError(f"{path}: a {type(value).__name__} is not a JSON value")
 
 
