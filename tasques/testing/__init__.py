@@ -1,0 +1,11 @@
+"""
+What it takes to test Tasques, and what is built on it; shipped, so that plugins can use it too.
+
+Needs the extra ``[testing]`` (Hypothesis and pytest). Nothing else in Tasques imports it.
+
+- :mod:`~tasques.testing.strategies`: Hypothesis strategies for the values of the core.
+- :mod:`~tasques.testing.fake_runtime`: time that moves by hand, ids and jitter from a seed.
+- :mod:`~tasques.testing.faulty`: a store that fails on purpose.
+- :mod:`~tasques.testing.contract`: the guarantees of the ports as tests that every backend runs.
+- :mod:`~tasques.testing.machines`: two backends in lockstep, which must give the same answers.
+"""

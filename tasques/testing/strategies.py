@@ -1,0 +1,339 @@
+"""
+Hypothesis strategies for the values of the core: whatever is legal, the odd corners included.
+
+Each function gives a strategy. What it draws obeys the rules of the core, so a store or a service
+that refuses it, or gives back something else, has a fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from tasques.core import lifecycle
+from tasques.core.json_object import MAX_DIGITS, JsonObject, JsonValue
+from tasques.core.queues import MAX_ID_BYTES, MAX_QUEUE_BYTES, QueueName, TaskId, WorkerId
+from tasques.core.tasks import (
+    MAX_PRIORITY,
+    MAX_RETRY_TIMES,
+    MIN_PRIORITY,
+    Claim,
+    Ended,
+    EndReason,
+    Extensions,
+    NewTask,
+    Operation,
+    Report,
+    Result,
+    State,
+    StoredTask,
+    Task,
+    Verdict,
+    Version,
+)
+from tasques.core.values import NANOSECONDS_PER_SECOND, ZERO_INSTANT, Duration, Instant
+
+_MAX_INT64 = 2**63 - 1
+
+#: The years 1 to 9999, and a stretch around today where most tests are easier to read.
+EARLIEST = ZERO_INSTANT
+LATEST = Instant.parse("9999-12-31T23:59:59.999999999Z")
+TODAY = Instant.parse("2026-11-22T00:00:00Z")
+
+
+# ----------------------------------------------------------------------------------- names
+
+
+def queue_names() -> SearchStrategy[QueueName]:
+    """Names of queues: short plain ones mostly, any legal script, and the longest allowed."""
+    plain = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_.+=@", min_size=1, max_size=20)
+    any_script = st.text(
+        st.characters(
+            codec="utf-8",
+            exclude_categories=("Cs", "Cc", "Lu", "Lt"),
+            exclude_characters='\\/*?"<>| ,#:',
+        ).filter(lambda c: c == c.lower()),
+        min_size=1,
+        max_size=60,
+    )
+    longest = st.sampled_from(["q" * MAX_QUEUE_BYTES, "日" * (MAX_QUEUE_BYTES // 3)])
+    return (plain | any_script | longest).filter(_is_queue_name).map(QueueName)
+
+
+def _is_queue_name(text: str) -> bool:
+    # A few scripts lower-case a letter by its neighbours (Σ at the end of a word), so the whole
+    # is looked at again.
+    return (
+        not text.startswith(("_", "-", "+"))
+        and text not in (".", "..")
+        and text == text.lower()
+        and len(text.encode()) <= MAX_QUEUE_BYTES
+    )
+
+
+def task_ids() -> SearchStrategy[TaskId]:
+    """Ids of tasks: as Tasques makes them, whatever text a producer may choose, the longest."""
+    made = st.uuids(version=4).map(lambda uuid: uuid.hex)
+    chosen = st.text(
+        st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=40
+    ).filter(lambda text: text not in (".", ".."))
+    awkward = st.sampled_from(
+        ["a b", "a%20b", "a?b#c", "a+b", "..a", "-1", "null", "é", "e\u0301", "\u0000", "日本", "🜚"]
+    )
+    longest = st.sampled_from(["i" * MAX_ID_BYTES, "é" * (MAX_ID_BYTES // 2)])
+    return (made | chosen | awkward | longest).map(TaskId)
+
+
+def worker_ids() -> SearchStrategy[WorkerId]:
+    """Ids of workers: any text without white space around it."""
+    return (
+        st.text(max_size=30).map(str.strip).filter(bool) | st.sampled_from(["worker-1", "Worker-1"])
+    ).map(WorkerId)
+
+
+def kinds() -> SearchStrategy[str]:
+    """Kinds of tasks: any text that is not empty."""
+    return st.sampled_from(["sayHello", "resize"]) | st.text(min_size=1, max_size=30)
+
+
+# ----------------------------------------------------------------------------------- times
+
+
+def instants(earliest: Instant = EARLIEST, latest: Instant = LATEST) -> SearchStrategy[Instant]:
+    """Instants between the two, to the nanosecond, the ends and whole seconds among them."""
+    first, last = earliest.nanoseconds, latest.nanoseconds
+    whole = st.integers(-(-first // NANOSECONDS_PER_SECOND), last // NANOSECONDS_PER_SECOND)
+    return st.integers(first, last).map(Instant) | whole.map(
+        lambda seconds: Instant(seconds * NANOSECONDS_PER_SECOND)
+    )
+
+
+def durations(
+    shortest: Duration = Duration(-(2**63)), longest: Duration = Duration(_MAX_INT64)
+) -> SearchStrategy[Duration]:
+    """Durations between the two; by default all there are, negative ones too."""
+    low, high = shortest.nanoseconds, longest.nanoseconds
+    exact = st.integers(low, high)
+    readable = st.builds(
+        lambda count, unit: count * unit,
+        st.integers(-1000, 1000),
+        st.sampled_from([1, 1_000, 1_000_000, NANOSECONDS_PER_SECOND, 60 * NANOSECONDS_PER_SECOND]),
+    ).filter(lambda nanoseconds: low <= nanoseconds <= high)
+    # Where the range is narrow the readable ones hardly ever fit, and Hypothesis would complain.
+    wide = low <= 0 and high >= NANOSECONDS_PER_SECOND
+    return (exact | readable if wide else exact).map(Duration)
+
+
+def timeouts() -> SearchStrategy[Duration]:
+    """Durations that make sense as a processing timeout: not negative."""
+    return durations(Duration(0), Duration(_MAX_INT64))
+
+
+def jitters() -> SearchStrategy[float]:
+    """Numbers in ``[0, 1)``."""
+    return st.floats(0, 1, exclude_max=True)
+
+
+# ------------------------------------------------------------------------------------ JSON
+
+
+def json_integers() -> SearchStrategy[int]:
+    """Integers up to a thousand digits, the corners of doubles and 64 bits among them."""
+    corners = [0, 2**53 + 1, -(2**53) - 1, 2**63, 2**64, -(2**63) - 1]
+    longest = [10**MAX_DIGITS - 1, -(10**MAX_DIGITS) + 1]
+    return st.integers() | st.sampled_from(corners + longest)
+
+
+def json_values(max_leaves: int = 8) -> SearchStrategy[JsonValue]:
+    """Whatever JSON can say, within the limits of :mod:`tasques.core.json_object`."""
+    scalars: SearchStrategy[JsonValue] = st.one_of(
+        st.none(),
+        st.booleans(),
+        json_integers(),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(max_size=20),
+    )
+    return st.recursive(
+        scalars,
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)
+        ),
+        max_leaves=max_leaves,
+    )
+
+
+def json_objects(max_leaves: int = 8) -> SearchStrategy[JsonObject]:
+    """Free-form objects, as in ``args``, ``context`` and ``data``."""
+    return st.dictionaries(st.text(max_size=8), json_values(max_leaves), max_size=4).map(
+        JsonObject.of
+    )
+
+
+# ----------------------------------------------------------------------------------- tasks
+
+
+def versions() -> SearchStrategy[Version]:
+    """Versions such as stores give."""
+    return st.builds(Version, st.integers(1, 2**31), st.integers(0, 2**53))
+
+
+def new_tasks(
+    queues: SearchStrategy[QueueName] | None = None,
+    ids: SearchStrategy[TaskId | None] | None = None,
+) -> SearchStrategy[NewTask]:
+    """
+    What producers ask for.
+
+    Args:
+        queues: Where to put them; any queue by default.
+        ids: Their ids; by default one, or None to have one made.
+    """
+    return st.builds(
+        NewTask,
+        queue=queues if queues is not None else queue_names(),
+        id=ids if ids is not None else st.none() | task_ids(),
+        kind=kinds(),
+        retry_times=retry_times(),
+        priority=priorities(),
+        processing_timeout=timeouts(),
+        run_at=st.none() | st.just(ZERO_INSTANT) | instants(),
+        args=st.none() | json_objects(),
+        context=st.none() | json_objects(),
+        recurring_task_id=st.none() | st.text(min_size=1, max_size=20),
+        expires_at=st.none() | instants(),
+    )
+
+
+def retry_times(least: int = 0) -> SearchStrategy[int]:
+    """How often a task may be retried: few times mostly, up to the most that can be stored."""
+    return st.integers(least, 3) | st.integers(least, MAX_RETRY_TIMES)
+
+
+def priorities() -> SearchStrategy[int]:
+    """Priorities: small ones mostly, up to 64 bits."""
+    return st.integers(-3, 3) | st.integers(MIN_PRIORITY, MAX_PRIORITY)
+
+
+def operations() -> SearchStrategy[Operation]:
+    """The marks that writers leave on what they wrote."""
+    hexadecimal = "0123456789abcdef"
+    return st.builds(
+        Operation,
+        token=st.text(hexadecimal, min_size=32, max_size=32),
+        verb=st.sampled_from(["create", "claim", "done", "failed", "report", "unclaim"]),
+        digest=st.just("") | st.text(hexadecimal, min_size=64, max_size=64),
+    )
+
+
+@st.composite
+def tasks(
+    draw: st.DrawFn,
+    *,
+    states: Collection[State] = tuple(State),
+    queues: SearchStrategy[QueueName] | None = None,
+    ids: SearchStrategy[TaskId] | None = None,
+    times: SearchStrategy[Instant] | None = None,
+) -> Task:
+    """
+    Tasks in any state that operations can bring them to, with any history that state allows.
+
+    Args:
+        states: The states to choose from.
+        queues: Their queues; any by default.
+        ids: Their ids; any by default.
+        times: All their times; any by default.
+    """
+    instant = times if times is not None else instants()
+    state = draw(st.sampled_from(sorted(states)))
+    ended = draw(_ends(instant)) if state is State.DEAD else None
+    allowed = draw(retry_times(least=1 if state is State.FAILED else 0))
+    last_claim = draw(_claims(state, instant, ended))
+    return Task(
+        id=draw(ids if ids is not None else task_ids()),
+        queue=draw(queues if queues is not None else queue_names()),
+        kind=draw(kinds()),
+        state=state,
+        priority=draw(priorities()),
+        retry_times=allowed,
+        attempted=draw(_attempts(state, allowed, ended, last_claim)),
+        processing_timeout=draw(timeouts()),
+        run_at=draw(instant),
+        last_enqueued_at=draw(instant),
+        created_at=draw(instant),
+        modified_at=draw(instant),
+        args=draw(st.none() | json_objects()),
+        context=draw(st.none() | json_objects()),
+        last_claim=last_claim,
+        recurring_task_id=draw(st.none() | st.text(min_size=1, max_size=20)),
+        extensions=Extensions(
+            operation=draw(st.none() | operations()),
+            created_digest=draw(st.none() | st.text("0123456789abcdef", min_size=64, max_size=64)),
+            cancel_requested_at=draw(st.none() | instant) if state is State.CLAIMED else None,
+            expires_at=draw(st.none() | instant),
+            ended=ended,
+        ),
+    )
+
+
+def _ends(instant: SearchStrategy[Instant]) -> SearchStrategy[Ended | None]:
+    return st.none() | st.builds(Ended, reason=st.sampled_from(EndReason), at=instant)
+
+
+def _attempts(
+    state: State, allowed: int, ended: Ended | None, last_claim: Claim | None
+) -> SearchStrategy[int]:
+    """How often a task in *state* may have been claimed, with *allowed* retries."""
+    if last_claim is None:
+        return st.just(0)
+    if state is State.DEAD and ended is None:
+        return st.just(allowed + 1)
+    least = 0 if state is State.QUEUED or ended is not None else 1
+    most = allowed if state.is_claimable else allowed + 1
+    return st.integers(least, min(most, least + 3)) | st.just(most)
+
+
+def _claims(
+    state: State, instant: SearchStrategy[Instant], ended: Ended | None
+) -> SearchStrategy[Claim | None]:
+    failure = _results(Verdict.FAILURE, instant)
+    results: SearchStrategy[Result | None]
+    if state is State.CLAIMED:
+        results = st.none()
+    elif state is State.DONE:
+        results = _results(Verdict.SUCCESS, instant)
+    elif state is State.FAILED or (state is State.DEAD and ended is None):
+        results = failure
+    else:
+        # Given back without a result, or failed before somebody queued it again or ended it.
+        results = st.none() | failure
+    claims = st.builds(
+        Claim,
+        worker_id=worker_ids(),
+        claimed_at=instant,
+        times_out_at=instant,
+        last_report=st.none() | st.builds(Report, at=instant, data=st.none() | json_objects(4)),
+        result=results,
+    )
+    may_be_unclaimed = state is State.QUEUED or (
+        ended is not None and ended.reason is not EndReason.GAVE_UP
+    )
+    return st.none() | claims if may_be_unclaimed else claims
+
+
+def _results(verdict: Verdict, instant: SearchStrategy[Instant]) -> SearchStrategy[Result]:
+    data = st.none() | json_objects(4) | st.just(lifecycle.TIMED_OUT)
+    return st.builds(Result, at=instant, verdict=st.just(verdict), data=data)
+
+
+def stored_tasks(tasks: SearchStrategy[Task]) -> SearchStrategy[StoredTask]:
+    """*tasks* with versions, as stores give them."""
+    return st.builds(StoredTask, task=tasks, version=versions())
+
+
+def lists_of_distinct_tasks(
+    tasks: SearchStrategy[Task], *, max_size: int = 10
+) -> SearchStrategy[Sequence[Task]]:
+    """Lists of *tasks* no two of which have the same key."""
+    return st.lists(tasks, max_size=max_size, unique_by=lambda task: task.key)
