@@ -268,7 +268,7 @@ def _failed(
     retry_in: Duration | None,
     give_up: bool,
 ) -> Task:
-    claim = _claim_of(task)
+    claim = claim_of(task)
     ended = _end_of_failure(task, now, give_up=give_up)
     again = ended is None and task.remaining_attempts > 0
     failed = attrs.evolve(
@@ -405,13 +405,19 @@ def reprioritise(task: Task, *, priority: int, now: Instant) -> Task:
 def _held_by(task: Task, worker: WorkerId, action: Action) -> Claim:
     """The claim on *task*, if *worker* has it: first what it is, then whose."""
     next_state(task, action)
-    claim = _claim_of(task)
+    claim = claim_of(task)
     if claim.worker_id != worker:
         raise errors.TaskNotOwned(task.id, worker)
     return claim
 
 
-def _claim_of(task: Task) -> Claim:
+def claim_of(task: Task) -> Claim:
+    """
+    The claim of a task that is claimed.
+
+    Raises:
+        MalformedTask: If its document lacks it.
+    """
     if task.last_claim is None:
         raise errors.MalformedTask(task.queue, task.id, "claimed, but without a claim")
     return task.last_claim

@@ -12,6 +12,7 @@ value, since a batch of a hundred has a hundred of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import TracebackType
 from typing import Protocol, TypeAlias
 
 import attrs
@@ -278,7 +279,13 @@ class Condition(Protocol):
     def __enter__(self) -> bool:
         """Take the lock."""
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
         """Give the lock back."""
 
     def wait(self, timeout: float | None = None) -> bool:

@@ -1,10 +1,24 @@
 """
 The use cases, plain synchronous code over the ports.
 
-- :mod:`~tasques.core.service.group_commit`: many callers' writes, one batch.
-- :mod:`~tasques.core.service.settlement`: from a write to an answer one can rely on.
+- :mod:`~tasques.core.service.services`: all of them, put together for one server.
+- :mod:`~tasques.core.service.defaults`: what a request means where it does not say.
+
+The write path:
+
 - :mod:`~tasques.core.service.task_service`: create, get, report, done, failed, unclaim.
-- :mod:`~tasques.core.service.claims`: one dispatcher for all that wait for work.
+- :mod:`~tasques.core.service.settlement`: from a write to an answer one can rely on.
+- :mod:`~tasques.core.service.group_commit`: the writes of many callers in one batch.
+
+The claim path:
+
+- :mod:`~tasques.core.service.waiting`: what those who wait want, and are told.
+- :mod:`~tasques.core.service.claims`: one dispatcher for all of them.
+- :mod:`~tasques.core.service.search_schedule`: when it searches, and for what.
+- :mod:`~tasques.core.service.candidates`: what it found and has not handed out yet.
+
+In the background:
+
 - :mod:`~tasques.core.service.reaper`: ends claims whose time is over.
 - :mod:`~tasques.core.service.clock`: how far this server's clock is from the store's.
 - :mod:`~tasques.core.service.health`: whether this server can be relied on.

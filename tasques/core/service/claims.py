@@ -1,0 +1,430 @@
+"""
+One dispatcher for everybody who waits for work.
+
+Workers do not search; they register what they want and wait, and the dispatcher searches for all
+of them at once. A round is: one search for each distinct set of queues that is due for it; every
+candidate through :func:`tasques.core.admission.admit`; the oldest waiter served first; the
+decisions confirmed in one batch; whoever lost a race served from the next candidates.
+
+What a waiter can rely on:
+
+- It is answered when ``min_amount`` tasks are ready, with all that are, up to ``amount``; at the end
+  of ``block_for`` with what there is then. A ``block_for`` of zero looks once.
+- While it waits it holds no task. Each task it gets was claimed by an acknowledged compare-and-set.
+- Nothing that a search can show is overtaken by a lower priority for longer than two search periods.
+- Tasks lost to another server between search and confirmation may leave it with fewer than
+  ``min_amount``: it gets those at once rather than hold them.
+- A waiter known to be gone is dropped before the compare-and-set.
+
+Rounds run one at a time: on the thread of a caller that finds none under way, and, once somebody
+has to wait, on a thread of the dispatcher's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+import attrs
+
+from tasques.core import errors, lifecycle
+from tasques.core.admission import QueuePolicy, admit
+from tasques.core.ports import (
+    Blocked,
+    Rejected,
+    Replace,
+    Runtime,
+    TaskStore,
+    Unknown,
+    WriteOutcome,
+    Written,
+)
+from tasques.core.queues import QueueName, WorkerId
+from tasques.core.service.candidates import Candidates
+from tasques.core.service.search_schedule import SearchSchedule
+from tasques.core.service.settlement import Settlement, stamped
+from tasques.core.service.waiting import ClaimAnswer, ClaimRequest, Waiter
+from tasques.core.tasks import Operation, StoredTask, Task
+from tasques.core.values import Duration, Instant
+
+#: How long a claim whose outcome is unknown may keep the others waiting.
+_RESOLVE_SECONDS: Final = 2.0
+#: How long past its deadline a caller waits for a round that hangs.
+_GRACE_SECONDS: Final = 5.0
+#: How often a round serves those who lost a race from the next candidates.
+_TRIES_PER_ROUND: Final = 4
+
+Policies: TypeAlias = Callable[[Iterable[QueueName]], Mapping[QueueName, QueuePolicy]]
+
+
+@attrs.frozen(eq=False)
+class _Pick:
+    """A decision to give a task to a waiter, to be confirmed."""
+
+    waiter: Waiter
+    write: Replace
+
+
+def _always() -> bool:
+    return True
+
+
+def _no_policies(_: Iterable[QueueName]) -> Mapping[QueueName, QueuePolicy]:
+    return {}
+
+
+def _open_gate() -> None:
+    """Nothing speaks against claiming."""
+
+
+class ClaimDispatcher:
+    """
+    Hands out tasks to those who wait; see the module's text for what it guarantees.
+
+    Args:
+        policies: The policies of the queues named; asked for every candidate, so it must be quick.
+        gate: Raises an :class:`~tasques.core.errors.Unavailable` while nothing may be claimed.
+    """
+
+    def __init__(
+        self,
+        store: TaskStore,
+        runtime: Runtime,
+        *,
+        policies: Policies = _no_policies,
+        gate: Callable[[], None] = _open_gate,
+    ) -> None:
+        self._store = store
+        self._runtime = runtime
+        self._settlement = Settlement(store, runtime)
+        self._policies = policies
+        self._gate = gate
+        lag = store.traits.visibility_lag
+        self._schedule = SearchSchedule(runtime, lag)
+        # What can be found at once need not be remembered for those who come later.
+        self._keeps_unwanted = lag.nanoseconds > 0
+        self._candidates = Candidates(keep_seconds=2 * max(lag.seconds, self._schedule.interval))
+        self._lock = runtime.condition()
+        self._wake = runtime.condition(self._lock)
+        self._waiters: dict[int, Waiter] = {}
+        self._registered = 0
+        self._stepping = False
+        self._urgent = False
+        self._has_loop = False
+        self._closed = False
+
+    # ------------------------------------------------------------------ for those who wait
+
+    def claim(
+        self, request: ClaimRequest, *, is_connected: Callable[[], bool] = _always
+    ) -> Sequence[StoredTask]:
+        """
+        Wait for tasks, and take them; see :class:`ClaimRequest`.
+
+        Args:
+            is_connected: Whether somebody is still there to take the answer; must not block.
+
+        Returns:
+            The claimed tasks in claim order, perhaps none.
+
+        Raises:
+            Unavailable: If the store could not be searched even once, the gate is shut, or this
+                server is stopping.
+        """
+        if request.amount <= 0:
+            return ()
+        answers: list[ClaimAnswer] = []
+        answered = self._runtime.condition(self._lock)
+
+        def deliver(answer: ClaimAnswer) -> None:
+            with self._lock:
+                answers.append(answer)
+                answered.notify()
+
+        waiter = self.register(request, deliver, is_connected)
+        self.step()
+        with self._lock:
+            give_up_at = max(waiter.deadline, self._runtime.monotonic()) + _GRACE_SECONDS
+            while not answers and (left := give_up_at - self._runtime.monotonic()) > 0:
+                answered.wait(left)
+            if not answers and self._close(waiter):
+                raise errors.StoreUnavailable("the search for tasks does not come to an end")
+            while not answers:  # it is being delivered just now
+                answered.wait()
+        if isinstance(answers[0], errors.Unavailable):
+            raise answers[0]
+        return answers[0]
+
+    def register(
+        self,
+        request: ClaimRequest,
+        deliver: Callable[[ClaimAnswer], None],
+        is_connected: Callable[[], bool] = _always,
+    ) -> Waiter:
+        """
+        Enter a claim; *deliver* is called once, on whichever thread, unless its caller is gone.
+
+        Raises:
+            Unavailable: If this server is stopping, or the gate is shut.
+        """
+        self._gate()
+        with self._lock:
+            if self._closed:
+                raise errors.ShuttingDown("this server is stopping")
+            self._registered += 1
+            waiter = Waiter(
+                number=self._registered,
+                request=request,
+                deadline=self._runtime.monotonic() + max(request.block_for.seconds, 0.0),
+                deliver=deliver,
+                is_connected=is_connected,
+            )
+            self._waiters[waiter.number] = waiter
+            self._call()
+        return waiter
+
+    def offer(self, stored: StoredTask) -> None:
+        """Tell of a task that waits since just now, so that nobody has to search for it."""
+        with self._lock:
+            if not self._waiters and not self._keeps_unwanted:
+                return
+            at = self._runtime.monotonic()
+            self._candidates.put(stored, now=self._runtime.wall(), at=at)
+            if any(w.request.wants(stored.task.queue) for w in self._waiters.values()):
+                self._call()
+
+    def give_back(self, claimed: Sequence[StoredTask]) -> None:
+        """
+        Return tasks whose delivery definitely failed, at no cost of an attempt.
+
+        On condition that they are as they were claimed: had the worker got one after all and
+        reported on it, it keeps it. What cannot be returned now comes back by its time-out.
+        """
+        writes = [
+            Replace(task=self._returned(stored.task), expected=stored.version) for stored in claimed
+        ]
+        for outcome in self._store.write(writes):
+            if isinstance(outcome, Written):
+                self.offer(outcome.stored)
+
+    def close(self) -> None:
+        """Answer everybody with nothing and claim no more; what is being confirmed is delivered."""
+        with self._lock:
+            self._closed = True
+            self._call()
+        self.step()
+
+    @property
+    def waiting(self) -> int:
+        """How many claims wait."""
+        return len(self._waiters)
+
+    # ---------------------------------------------------------------------------- rounds
+
+    def step(self) -> Duration:
+        """Do a round, unless one is under way; returns when the next is wanted at the latest."""
+        with self._lock:
+            if self._stepping:
+                self._urgent = True
+                return Duration(0)
+            self._stepping = True
+            self._urgent = False
+        try:
+            self._round()
+        finally:
+            with self._lock:
+                self._stepping = False
+                if self._waiters and not self._has_loop:
+                    self._has_loop = True
+                    self._runtime.spawn("claims", self._loop)
+                self._wake.notify()
+        return self._pause()
+
+    def _call(self) -> None:
+        """Have a round soon."""
+        self._urgent = True
+        self._wake.notify()
+
+    def _loop(self) -> None:
+        while True:
+            pause = self.step()
+            with self._lock:
+                while self._stepping:  # a caller does
+                    self._wake.wait()
+                if not self._waiters and self._closed:
+                    self._has_loop = False
+                    return
+                if not self._urgent:
+                    self._wake.wait(pause.seconds if self._waiters else None)
+
+    def _round(self) -> None:
+        with self._lock:
+            for waiter in list(self._waiters.values()):
+                if not waiter.is_connected():
+                    self._close(waiter)
+            queries = [] if self._closed else self._schedule.queries(self._waiters.values())
+            last = self._registered
+        try:
+            found = self._store.find_claimable(queries) if queries else ()
+        except errors.Unavailable as failure:
+            with self._lock:
+                self._schedule.failed(queries, failure)
+        else:
+            self._absorb({q.queues: hits for q, hits in zip(queries, found, strict=True)}, last)
+            with self._lock:
+                self._schedule.answered(queries)
+        for _ in range(_TRIES_PER_ROUND):
+            with self._lock:
+                picks, expired = self._assign()
+            if not picks and not expired:
+                break
+            self._confirm(picks, expired)
+        self._answer_overdue()
+
+    def _absorb(
+        self, found: Mapping[tuple[QueueName, ...], Sequence[StoredTask]], last: int
+    ) -> None:
+        # Whoever registered after the search began was not looked for.
+        with self._lock:
+            at, now = self._runtime.monotonic(), self._runtime.wall()
+            self._candidates.prune(at=at)
+            self._candidates.ripen(now=now, at=at)
+            for hits in found.values():
+                for stored in hits:
+                    self._candidates.put(stored, now=now, at=at)
+            for waiter in self._waiters.values():
+                if waiter.number <= last and waiter.request.queues in found:
+                    waiter.looked = True
+
+    def _assign(self) -> tuple[list[_Pick], list[Replace]]:
+        """Decide who gets what, the oldest waiter first, and which tasks are past their time."""
+        picks: list[_Pick] = []
+        expired: list[Replace] = []
+        if self._closed or self._schedule.is_quiet or self._is_shut():
+            return picks, expired
+        empty: set[tuple[QueueName, ...]] = set()
+        for waiter in self._waiters.values():
+            if waiter.request.queues in empty:
+                continue
+            given, late = self._serve(waiter)
+            picks += given
+            expired += late
+            if not given and waiter.request.min_amount == 1:
+                empty.add(waiter.request.queues)
+        return picks, expired
+
+    def _is_shut(self) -> bool:
+        try:
+            self._gate()
+        except errors.Unavailable:
+            return True
+        return False
+
+    def _serve(self, waiter: Waiter) -> tuple[list[_Pick], list[Replace]]:
+        """The picks for one waiter, if there are as many as it waits for."""
+        request = waiter.request
+        now, at = self._runtime.wall(), self._runtime.monotonic()
+        ready: list[tuple[StoredTask, float]] = []
+        late: list[Replace] = []
+        for stored, since in self._candidates.draw(request.queues, at=at):
+            admitted = admit([stored], self._policies([stored.task.queue]), now)
+            ready += [(candidate, since) for candidate in admitted.ready]
+            late += [self._expiry(candidate, now) for candidate in admitted.expired]
+            if len(ready) >= request.amount:
+                break
+        enough = request.min_amount if at < waiter.deadline else 1
+        if len(ready) < enough:
+            self._candidates.restore(ready, now=now)
+            return [], late
+        return [_Pick(waiter, self._decision(s, request.worker, now)) for s, _ in ready], late
+
+    def _decision(self, stored: StoredTask, worker: WorkerId, now: Instant) -> Replace:
+        claimed = lifecycle.claim(stored.task, worker=worker, now=now)
+        return Replace(task=self._marked(claimed, "claim"), expected=stored.version)
+
+    def _expiry(self, stored: StoredTask, now: Instant) -> Replace:
+        expired = lifecycle.expire(stored.task, now=now)
+        return Replace(task=self._marked(expired, "expire"), expected=stored.version)
+
+    def _returned(self, task: Task) -> Task:
+        claim = lifecycle.claim_of(task)
+        returned = lifecycle.unclaim(task, worker=claim.worker_id, now=self._runtime.wall())
+        return self._marked(returned, "give_back")
+
+    def _marked(self, task: Task, verb: str) -> Task:
+        return stamped(task, Operation(token=self._runtime.new_id(), verb=verb))
+
+    def _confirm(self, picks: Sequence[_Pick], expired: Sequence[Replace]) -> None:
+        """Have the decisions written, and deliver what was won."""
+        writes = [pick.write for pick in picks] + list(expired)
+        outcomes = self._store.write(writes)
+        resolve_until = self._runtime.monotonic() + _RESOLVE_SECONDS
+        won: dict[Waiter, list[StoredTask]] = {}
+        for pick, outcome in zip(picks, outcomes, strict=False):
+            stored = self._won(pick.write, outcome, resolve_until)
+            if stored is not None:
+                won.setdefault(pick.waiter, []).append(stored)
+        with self._lock:
+            for write, outcome in zip(writes, outcomes, strict=True):
+                self._remember(write, outcome)
+            present = [waiter for waiter in won if self._close(waiter)]
+        for waiter in present:
+            waiter.deliver(won.pop(waiter))
+        for undelivered in won.values():
+            self.give_back(undelivered)
+
+    def _won(self, write: Replace, outcome: WriteOutcome, until: float) -> StoredTask | None:
+        if isinstance(outcome, Written):
+            return outcome.stored
+        if not isinstance(outcome, Unknown):
+            return None
+        try:
+            settled = self._settlement.settle(write, deadline=until, first=outcome)
+        except errors.TasquesError:
+            return None  # Should it have been ours after all, its time-out brings it back.
+        return settled if isinstance(settled, StoredTask) else None
+
+    def _remember(self, write: Replace, outcome: WriteOutcome) -> None:
+        at = self._runtime.monotonic()
+        match outcome:
+            case Rejected() | Blocked():
+                self._schedule.back_off()
+            case Written(stored):
+                self._candidates.settle(write.key, stored.version, at=at)
+            case _:
+                self._candidates.settle(write.key, write.expected, at=at)
+
+    def _close(self, waiter: Waiter) -> bool:
+        """Let nothing more be delivered to *waiter*; whether that was still open."""
+        if waiter.closed:
+            return False
+        waiter.closed = True
+        del self._waiters[waiter.number]
+        return True
+
+    def _answer_overdue(self) -> None:
+        """Answer those whose time is over, with nothing, or with why nobody could look."""
+        answers: list[tuple[Waiter, ClaimAnswer]] = []
+        with self._lock:
+            at = self._runtime.monotonic()
+            for waiter in list(self._waiters.values()):
+                failure = self._schedule.failure_of(waiter)
+                if self._closed or (at >= waiter.deadline and (waiter.looked or failure)):
+                    self._close(waiter)
+                    nothing_known = failure is not None and not waiter.looked
+                    answers.append((waiter, failure if nothing_known and failure else ()))
+        for waiter, answer in answers:
+            waiter.deliver(answer)
+
+    def _pause(self) -> Duration:
+        """How long until something is to be done, should nobody call before."""
+        with self._lock:
+            at = self._runtime.monotonic()
+            waiters = self._waiters.values()
+            # Somebody whose time was over in this round, and was not answered, waits for a search.
+            overdue = [w.deadline for w in waiters if w.deadline > at]
+            next_moment = min([*overdue, self._schedule.next_moment(waiters), at + 60.0])
+            due = self._candidates.next_due
+            if due is not None:
+                next_moment = min(next_moment, at + due.since(self._runtime.wall()).seconds)
+            return Duration.of_seconds(max(next_moment - at, 0.0))

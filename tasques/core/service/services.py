@@ -1,0 +1,24 @@
+"""The use cases of one server, put together."""
+
+from __future__ import annotations
+
+import attrs
+
+from tasques.core.service.claims import ClaimDispatcher
+from tasques.core.service.clock import ClockWatch
+from tasques.core.service.defaults import Defaults
+from tasques.core.service.health import Health
+from tasques.core.service.reaper import Reaper
+from tasques.core.service.task_service import TaskService
+
+
+@attrs.frozen(kw_only=True)
+class Services:
+    """What a front, HTTP or other, calls; all of it may be called from several threads."""
+
+    tasks: TaskService
+    claims: ClaimDispatcher
+    health: Health
+    defaults: Defaults
+    clock: ClockWatch
+    reaper: Reaper

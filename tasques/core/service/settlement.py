@@ -1,0 +1,218 @@
+"""
+From a write to an answer that one can rely on.
+
+A store's first word is not always the last: a conflict may be with our own earlier try, a write
+whose answer was lost may still land. :class:`Settlement` follows one write until it is known what
+became of it, or the deadline is over.
+
+The rule: act only on an acknowledged compare-and-set, never on a read. A read that shows our own
+token is confirmed by one more compare-and-set on the version just read, since a read may see a
+write that exists only on an isolated primary. Every document carries the token of its write.
+
+Source: elastic/elasticsearch, ``ConcurrentSeqNoVersioningIT``, which states what a compare-and-set
+promises; reliability notes 1.1 and 4 (``resolve``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final, TypeAlias
+
+import attrs
+
+from tasques.core import errors
+from tasques.core.json_object import JsonObject
+from tasques.core.ports import (
+    Blocked,
+    Conflict,
+    Create,
+    Exists,
+    Invalid,
+    Malformed,
+    Missing,
+    ReadOutcome,
+    Rejected,
+    Replace,
+    Runtime,
+    TaskStore,
+    Unknown,
+    Write,
+    WriteOutcome,
+    Written,
+)
+from tasques.core.tasks import Operation, StoredTask, Task, TaskKey
+from tasques.core.values import Duration
+
+_FIRST_PAUSE_SECONDS: Final = 0.05
+_LONGEST_PAUSE_SECONDS: Final = 1.0
+
+
+@attrs.frozen
+class Overtaken:
+    """Definitely not done: another write holds the document, or there is none (any more)."""
+
+    current: ReadOutcome
+
+
+Settled: TypeAlias = StoredTask | Overtaken
+
+
+def stamped(task: Task, operation: Operation) -> Task:
+    """*task* with the mark of the write that is about to make it."""
+    return attrs.evolve(task, extensions=attrs.evolve(task.extensions, operation=operation))
+
+
+def digest(*parts: str | int | bool | JsonObject | Duration | None) -> str:
+    """What tells two requests apart: SHA-256 over *parts*, none of which can imitate another."""
+    hashed = hashlib.sha256()
+    for part in parts:
+        text = "" if part is None else part.text if isinstance(part, JsonObject) else str(part)
+        data = text.encode()
+        hashed.update(b"%d:%d:" % (part is None, len(data)))
+        hashed.update(data)
+    return hashed.hexdigest()
+
+
+class Settlement:
+    """Follows writes to their end, over one store."""
+
+    def __init__(self, store: TaskStore, runtime: Runtime) -> None:
+        self._store = store
+        self._runtime = runtime
+
+    def read(self, key: TaskKey, *, deadline: float) -> ReadOutcome:
+        """
+        The present version, asked for again while the store is out of reach.
+
+        Args:
+            deadline: On the runtime's monotonic clock.
+
+        Raises:
+            StoreUnavailable: If it stayed out of reach until the deadline.
+        """
+        pause = _Pause(self._runtime, deadline)
+        while True:
+            try:
+                return self._store.get([key])[0]
+            except errors.StoreUnavailable:
+                if not pause.take():
+                    raise
+
+    def settle(
+        self,
+        write: Write,
+        *,
+        deadline: float,
+        first: WriteOutcome | None = None,
+        hold: bool = False,
+    ) -> Settled:
+        """
+        Write, and find out what became of it.
+
+        Args:
+            write: Must carry an operation whose token no other write has.
+            deadline: On the runtime's monotonic clock; at least one try is made.
+            first: The outcome of a try already made.
+            hold: Wait for a blocked store too, until the deadline.
+
+        Raises:
+            InvalidInput: The store will never take this document.
+            StoreBlocked: It takes none at present.
+            StoreUnavailable: It definitely did not happen, and the deadline is over.
+            OutcomeUnknown: It may have happened, or still happen, and the deadline is over.
+        """
+        pause = _Pause(self._runtime, deadline)
+        doubtful = False
+        outcome = first if first is not None else self._try(write)
+        while True:
+            match outcome:
+                case Written(stored):
+                    return stored
+                case Invalid(reason):
+                    raise errors.InvalidInput([errors.Fault("", "storable", reason)])
+                case Blocked(reason) if not hold and not doubtful:
+                    raise errors.StoreBlocked(reason)
+                case Exists() | Conflict() | Unknown():
+                    doubtful = doubtful or isinstance(outcome, Unknown)
+                    settled = self._look(write, deadline)
+                    if settled is not None:
+                        return settled
+                case Blocked() | Rejected():
+                    pass
+            if not pause.take():
+                raise _given_up(outcome, doubtful=doubtful)
+            outcome = self._try(write)
+
+    def _try(self, write: Write) -> WriteOutcome:
+        return self._store.write([write])[0]
+
+    def _look(self, write: Write, deadline: float) -> Settled | None:
+        """What a read says of *write*; None if that is nothing yet, and it is to be sent again."""
+        try:
+            current = self.read(write.key, deadline=deadline)
+        except errors.StoreUnavailable:
+            return None
+        if isinstance(current, StoredTask) and _is_ours(current, write):
+            return self._confirm(current)
+        if isinstance(write, Create):
+            # Sending a create again is harmless, so a missing document is simply not there yet.
+            return None if isinstance(current, Missing) else Overtaken(current)
+        if isinstance(current, StoredTask) and current.version <= write.expected:
+            # Unchanged: our write may still land, and only one of the two can. Lower: a stale read.
+            return None
+        return Overtaken(current)
+
+    def _confirm(self, current: StoredTask) -> StoredTask | None:
+        outcome = self._try(Replace(task=current.task, expected=current.version))
+        return outcome.stored if isinstance(outcome, Written) else None
+
+
+def _is_ours(current: StoredTask, write: Write) -> bool:
+    found, sent = current.task.extensions.operation, write.task.extensions.operation
+    return found is not None and sent is not None and found.token == sent.token
+
+
+def _given_up(outcome: WriteOutcome, *, doubtful: bool) -> errors.Unavailable:
+    reason = getattr(outcome, "reason", "the document keeps changing")
+    if doubtful:
+        return errors.OutcomeUnknown(f"nobody knows whether the write took place: {reason}")
+    if isinstance(outcome, Blocked):
+        return errors.StoreBlocked(reason)
+    return errors.StoreUnavailable(reason)
+
+
+class _Pause:
+    """
+    Exponential backoff with full jitter, up to a deadline.
+
+    Source: Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+    """
+
+    def __init__(self, runtime: Runtime, deadline: float) -> None:
+        self._runtime = runtime
+        self._deadline = deadline
+        self._longest = _FIRST_PAUSE_SECONDS
+
+    def take(self) -> bool:
+        """Sleep a while; False, without sleeping, if the deadline is over."""
+        left = self._deadline - self._runtime.monotonic()
+        if left <= 0:
+            return False
+        self._runtime.sleep(min(self._runtime.random() * self._longest, left))
+        self._longest = min(self._longest * 2, _LONGEST_PAUSE_SECONDS)
+        return True
+
+
+def present(current: ReadOutcome, key: TaskKey) -> StoredTask:
+    """
+    The task that was read.
+
+    Raises:
+        TaskNotFound: If there was none.
+        MalformedTask: If it was no task.
+    """
+    if isinstance(current, Missing):
+        raise errors.TaskNotFound(key.queue, key.id)
+    if isinstance(current, Malformed):
+        raise errors.MalformedTask(key.queue, key.id, current.reason)
+    return current

@@ -1,0 +1,276 @@
+"""
+Create, get, report, done, failed, unclaim: one task at a time, by compare-and-set.
+
+Each change reads the task, decides in the lifecycle, and writes on condition that the task has not
+moved; when it has, everything is decided anew. A change that was made before, by the same worker
+with the same content for the same claim, is answered with what it made then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from tasques.core import errors, lifecycle
+from tasques.core.json_object import JsonObject
+from tasques.core.ports import Create, Replace, Runtime, TaskStore
+from tasques.core.queues import QueueName, TaskId, WorkerId
+from tasques.core.service.settlement import Overtaken, Settlement, digest, present, stamped
+from tasques.core.tasks import NewTask, Operation, State, StoredTask, Task, TaskKey
+from tasques.core.values import Duration
+
+#: In which states a repeated request finds what it made the first time.
+_MADE_BY: Final = {
+    "done": frozenset({State.DONE}),
+    "failed": frozenset({State.FAILED, State.DEAD}),
+    "unclaim": frozenset({State.QUEUED, State.DEAD}),
+}
+
+
+def _nobody(stored: StoredTask) -> None:
+    """Nobody wants to know."""
+
+
+class TaskService:
+    """
+    The use cases of one task.
+
+    Args:
+        conflict_retries: How often a change is decided anew after losing a race.
+        patience: How long a change is held and tried again while the store is in trouble.
+        on_waiting: Told of every task that began to wait here: created, failed, given back.
+    """
+
+    def __init__(
+        self,
+        store: TaskStore,
+        runtime: Runtime,
+        *,
+        conflict_retries: int = 500,
+        patience: Duration = Duration.of_seconds(10),
+        on_waiting: Callable[[StoredTask], None] = _nobody,
+    ) -> None:
+        self._runtime = runtime
+        self._settlement = Settlement(store, runtime)
+        self._conflict_retries = conflict_retries
+        self._patience = patience
+        self._on_waiting = on_waiting
+
+    def create(self, new: NewTask, *, idempotency_key: str | None = None) -> StoredTask:
+        """
+        Store a new task; of racing creates of one id, exactly one succeeds.
+
+        Args:
+            idempotency_key: Makes the id; a repeat with the same content gets the task as it is
+                now. Not together with an id.
+
+        Raises:
+            InvalidInput: If both an id and a key are given, or the store cannot hold the task.
+            TaskAlreadyExists: If the queue has the id.
+            IdempotencyKeyReused: If the key was used with another content.
+            Unavailable: If it could not be done, or not be known to be done, in time.
+        """
+        if idempotency_key is not None and new.id is not None:
+            raise errors.InvalidInput(
+                [errors.Fault("id", "exclusive", "an id and an Idempotency-Key exclude each other")]
+            )
+        id = new.id or TaskId(self._id_for(new.queue, idempotency_key))
+        content = None if idempotency_key is None else _content_digest(new)
+        task = lifecycle.create(new, id=id, now=self._runtime.wall())
+        task = attrs.evolve(task, extensions=attrs.evolve(task.extensions, created_digest=content))
+        task = stamped(task, Operation(token=self._runtime.new_id(), verb="create"))
+        settled = self._settlement.settle(Create(task=task), deadline=self._deadline())
+        if isinstance(settled, Overtaken):
+            return _created_before(settled, task.key, content)
+        self._on_waiting(settled)
+        return settled
+
+    def _id_for(self, queue: QueueName, idempotency_key: str | None) -> str:
+        if idempotency_key is None:
+            return self._runtime.new_id()
+        named = json.dumps([queue, idempotency_key]).encode()
+        return hashlib.sha256(named).hexdigest()[:32]
+
+    def get(self, key: TaskKey) -> StoredTask:
+        """
+        The task as of the last write.
+
+        Raises:
+            TaskNotFound: If there is none.
+            MalformedTask: If the document is not a task.
+            StoreUnavailable: If the store is out of reach.
+        """
+        return present(self._settlement.read(key, deadline=self._runtime.monotonic()), key)
+
+    def report(self, key: TaskKey, *, worker: WorkerId, data: JsonObject | None) -> StoredTask:
+        """
+        Record a sign of life; it moves the time-out.
+
+        Raises:
+            TaskNotFound, TaskNotClaimed, TaskNotOwned, ReportFromThePast, VersionConflict,
+            MalformedTask, Unavailable: As their names say.
+        """
+        # Taken once: a report is as old as its request, however often the race is lost.
+        at = self._runtime.wall()
+        return self._change(
+            key,
+            lambda task: lifecycle.report(task, worker=worker, data=data, at=at),
+            self._operation("report", worker, data),
+            worker,
+        )
+
+    def complete(self, key: TaskKey, *, worker: WorkerId, data: JsonObject | None) -> StoredTask:
+        """
+        Record success.
+
+        Raises:
+            TaskNotFound, TaskNotClaimed, TaskNotOwned, VersionConflict, MalformedTask, Unavailable:
+            As their names say.
+        """
+        return self._change(
+            key,
+            lambda task: lifecycle.complete(
+                task, worker=worker, data=data, now=self._runtime.wall()
+            ),
+            self._operation("done", worker, data),
+            worker,
+        )
+
+    def fail(
+        self,
+        key: TaskKey,
+        *,
+        worker: WorkerId,
+        data: JsonObject | None,
+        retry_in: Duration | None = None,
+        give_up: bool = False,
+    ) -> StoredTask:
+        """
+        Record a failure; the task waits for its next attempt, or is dead.
+
+        Raises:
+            TaskNotFound, TaskNotClaimed, TaskNotOwned, VersionConflict, MalformedTask, Unavailable:
+            As their names say.
+        """
+        jitter = self._runtime.random()
+        stored = self._change(
+            key,
+            lambda task: lifecycle.fail(
+                task,
+                worker=worker,
+                data=data,
+                now=self._runtime.wall(),
+                jitter=jitter,
+                retry_in=retry_in,
+                give_up=give_up,
+            ),
+            self._operation("failed", worker, data, retry_in, give_up),
+            worker,
+        )
+        self._announce(stored)
+        return stored
+
+    def unclaim(
+        self, key: TaskKey, *, worker: WorkerId, run_in: Duration | None = None
+    ) -> StoredTask:
+        """
+        Give a claimed task back, at no cost of an attempt.
+
+        Raises:
+            TaskNotFound, TaskNotClaimed, TaskNotOwned, VersionConflict, MalformedTask, Unavailable:
+            As their names say.
+        """
+        stored = self._change(
+            key,
+            lambda task: lifecycle.unclaim(
+                task, worker=worker, now=self._runtime.wall(), run_in=run_in
+            ),
+            self._operation("unclaim", worker, None, run_in),
+            worker,
+        )
+        self._announce(stored)
+        return stored
+
+    def _announce(self, stored: StoredTask) -> None:
+        if stored.task.state.is_claimable:
+            self._on_waiting(stored)
+
+    def _operation(
+        self,
+        verb: str,
+        worker: WorkerId,
+        data: JsonObject | None,
+        *more: Duration | bool | None,
+    ) -> Operation:
+        return Operation(
+            token=self._runtime.new_id(), verb=verb, digest=digest(verb, worker, data, *more)
+        )
+
+    def _deadline(self) -> float:
+        return self._runtime.monotonic() + self._patience.seconds
+
+    def _change(
+        self,
+        key: TaskKey,
+        decide: Callable[[Task], Task],
+        operation: Operation,
+        worker: WorkerId,
+    ) -> StoredTask:
+        deadline = self._deadline()
+        current = present(self._settlement.read(key, deadline=deadline), key)
+        for _ in range(self._conflict_retries + 1):
+            try:
+                decided = decide(current.task)
+            except errors.TaskNotClaimed:
+                if _was_made_by(operation, worker, current.task):
+                    return current
+                raise
+            write = Replace(task=stamped(decided, operation), expected=current.version)
+            settled = self._settlement.settle(write, deadline=deadline, hold=True)
+            if not isinstance(settled, Overtaken):
+                return settled
+            current = present(settled.current, key)
+            # A new decision is another write, and must not be taken for the one that lost.
+            operation = attrs.evolve(operation, token=self._runtime.new_id())
+        raise errors.VersionConflict(key.id)
+
+
+def _was_made_by(operation: Operation, worker: WorkerId, task: Task) -> bool:
+    """Whether *task* is what an identical request of the same worker made of it before."""
+    last = task.extensions.operation
+    return (
+        last is not None
+        and (last.verb, last.digest) == (operation.verb, operation.digest)
+        and task.state in _MADE_BY.get(operation.verb, ())
+        and task.last_claim is not None
+        and task.last_claim.worker_id == worker
+    )
+
+
+def _content_digest(new: NewTask) -> str:
+    return digest(
+        new.queue,
+        new.kind,
+        new.retry_times,
+        new.processing_timeout,
+        new.priority,
+        None if new.run_at is None else str(new.run_at),
+        new.args,
+        new.context,
+        None if new.expires_at is None else str(new.expires_at),
+    )
+
+
+def _created_before(overtaken: Overtaken, key: TaskKey, content: str | None) -> StoredTask:
+    """The answer to a create whose id is in use."""
+    if content is None or not isinstance(overtaken.current, StoredTask):
+        raise errors.TaskAlreadyExists(key.id)
+    # An original server that rewrote the task dropped the digest: then the key alone decides.
+    found = overtaken.current.task.extensions.created_digest
+    if found is not None and found != content:
+        raise errors.IdempotencyKeyReused(key.id)
+    return overtaken.current

@@ -1,0 +1,128 @@
+"""
+Time and concurrency as the machine has them: threads, the system's clocks, real randomness.
+
+:class:`ThreadRuntime` is the implementation of :class:`tasques.core.ports.Runtime` for production,
+and :class:`Loop` runs a service's ``step`` again and again beside everything else.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from tasques.core.ports import Condition, Runtime
+from tasques.core.values import Duration, Instant
+
+_log = logging.getLogger(__name__)
+
+# The clock that counts while the machine sleeps, where there is one: a lease that was held before
+# a suspend must be over after it. Linux's CLOCK_MONOTONIC stops meanwhile.
+_STEADY_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+class ThreadRuntime:
+    """The :class:`~tasques.core.ports.Runtime` of threads and the system's clocks."""
+
+    def wall(self) -> Instant:
+        """Now, by the system's clock."""
+        return Instant(time.time_ns())
+
+    def monotonic(self) -> float:
+        """Seconds since the start of the machine, time asleep included."""
+        return time.clock_gettime(_STEADY_CLOCK)
+
+    def sleep(self, seconds: float) -> None:
+        """Block this thread."""
+        time.sleep(seconds)
+
+    def condition(self, sharing: Condition | None = None) -> Condition:
+        """A :class:`threading.Condition`, over the lock of *sharing* if given."""
+        if sharing is None:
+            return threading.Condition(threading.Lock())
+        if not isinstance(sharing, threading.Condition):
+            raise TypeError("a condition can only share a lock of the same runtime")
+        return threading.Condition(sharing._lock)  # type: ignore[attr-defined]
+
+    def spawn(self, name: str, target: Callable[[], None]) -> None:
+        """Start a daemon thread."""
+        threading.Thread(target=target, name=name, daemon=True).start()
+
+    def random(self) -> float:
+        """A number in ``[0, 1)``."""
+        return random.random()
+
+    def new_id(self) -> str:
+        """32 hexadecimal digits from the system's source of randomness."""
+        return os.urandom(16).hex()
+
+
+class Loop:
+    """
+    Calls *step* until stopped, and waits as long as it says in between.
+
+    A step that raises is logged with its traceback, counted, and tried again after *after_error*:
+    background work must outlive a bad moment, and health shows that it had one.
+
+    Args:
+        step: Does one piece of work; returns when it is wanted again.
+        after_error: The pause after a step that raised.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], Duration],
+        runtime: Runtime,
+        *,
+        after_error: Duration = Duration.of_seconds(5),
+    ) -> None:
+        self.name = name
+        self.errors = 0
+        self.last_error: str | None = None
+        self._step = step
+        self._runtime = runtime
+        self._after_error = after_error
+        self._condition = runtime.condition()
+        self._stopping = False
+        self._running = False
+
+    def start(self) -> None:
+        """Begin, on a thread of its own; a loop is started once."""
+        self._running = True
+        self._runtime.spawn(self.name, self._run)
+
+    def stop(self, timeout: Duration) -> bool:
+        """Let the present step end, and no other begin; whether it ended within *timeout*."""
+        deadline = self._runtime.monotonic() + timeout.seconds
+        with self._condition:
+            self._stopping = True
+            self._condition.notify_all()
+            while self._running and (left := deadline - self._runtime.monotonic()) > 0:
+                self._condition.wait(left)
+            return not self._running
+
+    def _run(self) -> None:
+        while True:
+            pause = self._guarded_step()
+            with self._condition:
+                if not self._stopping:
+                    self._condition.wait(pause.seconds)
+                if self._stopping:
+                    self._running = False
+                    self._condition.notify_all()
+                    return
+
+    def _guarded_step(self) -> Duration:
+        try:
+            pause = self._step()
+        except Exception as error:
+            self.errors += 1
+            self.last_error = f"{type(error).__name__}: {error}"
+            _log.exception("the loop %s failed, and goes on", self.name)
+            return self._after_error
+        self.last_error = None
+        return pause
