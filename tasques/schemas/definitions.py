@@ -1,0 +1,47 @@
+"""
+Under which names the wire models appear in API descriptions.
+
+Those of the original's are kept, since clients are generated from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from tasques.schemas import answers, requests
+
+#: Each wire model's name in an API description, bodies first.
+DEFINITION_NAMES: Final[Mapping[type, str]] = MappingProxyType(
+    {
+        requests.NewTaskBody: "task.NewTask",
+        requests.ClaimBody: "task.Claim",
+        requests.ReportBody: "task.NewReport",
+        requests.SuccessBody: "task.Success",
+        requests.FailureBody: "task.Failure",
+        answers.TaskAnswer: "task.Task",
+        answers.LastClaimedAnswer: "task.LastClaimed",
+        answers.ReportAnswer: "task.Report",
+        answers.ResultAnswer: "task.Result",
+        answers.EndedAnswer: "task.Ended",
+        answers.MetadataAnswer: "common.Metadata",
+        answers.VersionAnswer: "common.Version",
+        answers.ErrorAnswer: "common.Body",
+        answers.FaultAnswer: "common.Fault",
+        answers.LivenessAnswer: "health.Liveness",
+        answers.ReadinessAnswer: "health.Readiness",
+        answers.ProblemAnswer: "health.Problem",
+    }
+)
+
+#: What the original's description calls the body of a request, where a generated client shows it.
+BODY_NAMES: Final[Mapping[type, str]] = MappingProxyType(
+    {
+        requests.NewTaskBody: "newTask",
+        requests.ClaimBody: "claim",
+        requests.ReportBody: "newReport",
+        requests.SuccessBody: "success",
+        requests.FailureBody: "failure",
+    }
+)
