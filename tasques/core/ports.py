@@ -144,9 +144,11 @@ class StoreTraits:
 
     Attributes:
         visibility_lag: How long a write may take to be found by a search; zero: at once.
+        is_remote: Whether a call costs a round trip, so that writes should go together.
     """
 
     visibility_lag: Duration
+    is_remote: bool = True
 
 
 class TaskStore(Protocol):

@@ -1,0 +1,156 @@
+"""
+The one place where everything is put together.
+
+Adapters and fronts are imported only inside the functions that need them, so that a library with
+the in-memory backend needs neither a web server nor a database client.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+import pluggy
+
+from tasques import hookspecs
+from tasques.core import errors
+from tasques.core.ports import Backend, Runtime, TaskStore
+from tasques.core.service.claims import ClaimDispatcher
+from tasques.core.service.clock import ClockLimits, ClockWatch
+from tasques.core.service.defaults import Defaults
+from tasques.core.service.group_commit import GroupCommit
+from tasques.core.service.health import Health
+from tasques.core.service.reaper import Reaper, ReaperOptions
+from tasques.core.service.services import Services
+from tasques.core.service.task_service import TaskService
+from tasques.core.values import Duration
+from tasques.runtime import Loop, ThreadRuntime
+from tasques.settings import Settings, backend_url
+
+_log = logging.getLogger(__name__)
+
+_LOOPS_STOP_WITHIN: Final = Duration.of_seconds(1)
+
+
+def plugins() -> pluggy.PluginManager:
+    """
+    Every plugin that is installed, the built-in backends among them.
+
+    Raises:
+        pluggy.PluginValidationError: If one has a hook that there is not, or another signature.
+    """
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    manager.load_setuptools_entrypoints(hookspecs.PROJECT)
+    manager.check_pending()
+    return manager
+
+
+def open_backend(settings: Settings, runtime: Runtime) -> Backend:
+    """
+    The backend that the settings name; nothing is sent to it yet.
+
+    Raises:
+        InvalidInput: If no plugin knows the scheme, or the rest of the URL makes no sense.
+    """
+    url = backend_url(settings)
+    backend: Backend | None = plugins().hook.tasques_backend(
+        url=url, options=settings.as_options(), runtime=runtime
+    )
+    if backend is None:
+        scheme = url.partition(":")[0]
+        raise errors.InvalidInput(
+            [errors.Fault("backend", "backend", f"no plugin is installed for [{scheme}:]")]
+        )
+    return backend
+
+
+@attrs.frozen(kw_only=True)
+class Node:
+    """
+    One server's use cases on a backend, with its background work.
+
+    Attributes:
+        store: The backend's, with writes going together.
+        loops: Started by :meth:`start`; without them nobody ends claims that time out, and health
+            knows nothing.
+    """
+
+    backend: Backend
+    store: TaskStore
+    services: Services
+    loops: tuple[Loop, ...]
+
+    def start(self) -> None:
+        """Begin the background work."""
+        for loop in self.loops:
+            loop.start()
+
+    def stop(self) -> None:
+        """End the background work and let go of the backend; the front has stopped before."""
+        for loop in self.loops:
+            if not loop.stop(_LOOPS_STOP_WITHIN):
+                _log.warning("the loop %s did not end in time", loop.name)
+        self.backend.close()
+
+
+def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
+    """Put one server's use cases together; starts and sends nothing."""
+    store = _write_path(backend.tasks, runtime)
+    clock = ClockWatch(
+        backend.server_time,
+        runtime,
+        ClockLimits(amber=settings.clock.amber, red=settings.clock.red),
+    )
+    claims = ClaimDispatcher(store, runtime, gate=clock.ensure_trusted)
+    tasks = TaskService(
+        store,
+        runtime,
+        conflict_retries=settings.tasks.defaults.version_conflict_retry_times,
+        patience=settings.tasks.completion_deadline,
+        on_waiting=claims.offer,
+    )
+    reaping = settings.recurring.timed_out_tasks_reaper
+    reaper = Reaper(
+        store,
+        runtime,
+        options=ReaperOptions(
+            interval=reaping.run_interval, margin=reaping.margin, page_size=reaping.scroll_size
+        ),
+        gate=clock.ensure_steady,
+        on_waiting=claims.offer,
+    )
+    health = Health(backend, runtime, clock)
+    loops = (
+        Loop("clock", clock.step, runtime),
+        Loop("health", health.step, runtime),
+        Loop("reaper", reaper.step, runtime),
+    )
+    health.watch(loops)
+    services = Services(
+        tasks=tasks,
+        claims=claims,
+        health=health,
+        defaults=_defaults(settings),
+        clock=clock,
+        reaper=reaper,
+    )
+    return Node(backend=backend, store=store, services=services, loops=loops)
+
+
+def _write_path(store: TaskStore, runtime: Runtime) -> TaskStore:
+    return GroupCommit(store, runtime) if store.traits.is_remote else store
+
+
+def _defaults(settings: Settings) -> Defaults:
+    defaults = settings.tasks.defaults
+    amount = defaults.min_amount
+    return Defaults(
+        retry_times=defaults.retry_times,
+        processing_timeout=defaults.worker_processing_timeout,
+        claim_amount=defaults.claim_amount,
+        min_amount=None if amount == "amount" else amount,
+        block_for=defaults.block_for,
+    )
