@@ -1,0 +1,106 @@
+"""The settings of the server itself: HTTP, users, logs."""
+
+from __future__ import annotations
+
+import attrs
+
+from tasques.core.values import Duration
+from tasques.settings.kinds import (
+    BOOLEAN,
+    DURATION,
+    OPTIONAL_TEXT,
+    TEXT,
+    USERS,
+    WHOLE_NUMBER,
+    User,
+)
+from tasques.settings.table import setting
+
+
+@attrs.frozen(kw_only=True)
+class Logging:
+    """What is written about the server's work, and where."""
+
+    json: bool = setting(
+        BOOLEAN,
+        True,
+        "One JSON object a line, rather than text for a console. The original's is false where "
+        "its file does not say true.",
+    )
+    file: str | None = setting(
+        OPTIONAL_TEXT,
+        None,
+        "Append to this file rather than to the standard error. A file that was moved away is made "
+        "anew. One that cannot be opened stops the start.",
+    )
+    level: str = setting(
+        TEXT,
+        "info",
+        "What to leave out: everything below `trace`, `debug`, `info`, `warn`, `error`, `fatal` or "
+        "`panic`; `disabled` leaves out all. An unknown one is `info`, with a warning.",
+        too_small="`trace` and `debug` write several lines for a request.",
+        too_large="Above `warn`, what needs somebody's attention is not seen.",
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Http:
+    """How many, how large and how slow requests may be."""
+
+    waiting_claims: int = setting(
+        WHOLE_NUMBER,
+        256,
+        "How many claims may wait for tasks at the same time; each holds a thread. One more is "
+        "refused with 503 and `Retry-After`.",
+        unit="claims",
+        minimum=1,
+        maximum=10_000,
+        too_small="Workers are refused while the server has little to do.",
+        too_large="Memory and threads; the limit of open files must lie above it.",
+        is_ours=True,
+    )
+    max_body_size: int = setting(
+        WHOLE_NUMBER,
+        64 * 1024 * 1024,
+        "The largest body of a request; a larger one is 413.",
+        unit="bytes",
+        minimum=1024,
+        maximum=2**40,
+        too_small="Tasks with large arguments are refused.",
+        too_large="A few requests can use up the memory; Elasticsearch refuses bodies of more than "
+        "100 MB by default.",
+        is_ours=True,
+    )
+    max_header_size: int = setting(
+        WHOLE_NUMBER,
+        64 * 1024,
+        "The largest head of a request, its first line included; a larger one is 431.",
+        unit="bytes",
+        minimum=1024,
+        maximum=2**30,
+        too_small="Requests through proxies that add headers are refused.",
+        too_large="Memory for each connection.",
+        is_ours=True,
+    )
+    request_timeout: Duration = setting(
+        DURATION,
+        "30s",
+        "How long a sender may take over its request, or keep a connection open without one.",
+        minimum="1s",
+        maximum="24h",
+        too_small="Requests over slow networks are cut off.",
+        too_large="Senders that never finish hold connections.",
+        is_ours=True,
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Auth:
+    """Who may use the API."""
+
+    basic_auth: tuple[User, ...] = setting(
+        USERS,
+        (),
+        "The users of HTTP basic authentication. Empty: everybody may use the API. The "
+        "environment cannot set it; an empty `TASQUES_SERVER_AUTH` switches it off.",
+    )
