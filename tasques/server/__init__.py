@@ -6,7 +6,7 @@ The HTTP server: a Falcon application, and waitress in front of it.
 - :mod:`~tasques.server.app`: the application, made of the table and the services.
 - :mod:`~tasques.server.tasks`, :mod:`~tasques.server.claiming`, :mod:`~tasques.server.health`:
   the resources; each responder loads, makes one service call, dumps.
-- :mod:`~tasques.server.requests`: reading paths, headers and bodies.
+- :mod:`~tasques.server.reading`: reading paths, headers and bodies.
 - :mod:`~tasques.server.errors`: one table from an error to its status.
 - :mod:`~tasques.server.credentials`, :mod:`~tasques.server.middleware`: what surrounds a responder.
 - :mod:`~tasques.server.waiting`: how many claims may wait at once.

@@ -1,0 +1,79 @@
+"""The Falcon application, made of the table of routes and the services."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+import falcon
+
+from tasques.core.service.services import Services
+from tasques.server import errors
+from tasques.server.bodies import BodyBudgetMiddleware
+from tasques.server.claiming import ClaimsResource
+from tasques.server.credentials import CredentialsMiddleware, Users
+from tasques.server.delivery import DeliveryMiddleware
+from tasques.server.health import LiveResource, ReadyResource
+from tasques.server.middleware import AccessLogMiddleware, GzipMiddleware, PathMiddleware
+from tasques.server.options import ServerOptions
+from tasques.server.routes import ROUTES
+from tasques.server.tasks import (
+    ClaimResource,
+    DoneResource,
+    FailedResource,
+    ReportResource,
+    TaskResource,
+    TasksResource,
+)
+from tasques.server.waiting import WaitingClaims
+
+App: TypeAlias = falcon.App[falcon.Request, falcon.Response]
+
+CONTENT_TYPE: Final = "application/json; charset=utf-8"
+
+
+def create_app(
+    services: Services, options: ServerOptions, *, waiting: WaitingClaims | None = None
+) -> App:
+    """
+    The API as a WSGI application; it may be served by several threads.
+
+    Args:
+        waiting: The places for waiting claims, for those who want to watch them; made of the
+            options if not given.
+    """
+    app: App = falcon.App(media_type=CONTENT_TYPE, middleware=_middleware(options))
+    app.req_options.strip_url_path_trailing_slash = True
+    errors.install(app)
+    resources = _resources(services, waiting or WaitingClaims(options.waiting_claims))
+    for path in dict.fromkeys(route.path for route in ROUTES):
+        app.add_route(path, resources[path])
+    return app
+
+
+def _resources(services: Services, waiting: WaitingClaims) -> Mapping[str, object]:
+    tasks, defaults = services.tasks, services.defaults
+    return {
+        "/tasques": TasksResource(tasks, defaults),
+        "/tasques/{queue}/{id}": TaskResource(tasks),
+        "/tasques/claims": ClaimsResource(services.claims, defaults, waiting),
+        "/tasques/claims/{queue}/{id}": ClaimResource(tasks),
+        "/tasques/reports/{queue}/{id}": ReportResource(tasks),
+        "/tasques/done/{queue}/{id}": DoneResource(tasks),
+        "/tasques/failed/{queue}/{id}": FailedResource(tasks),
+        "/health/live": LiveResource(),
+        "/health/ready": ReadyResource(services.health),
+    }
+
+
+def _middleware(options: ServerOptions) -> list[Any]:
+    """Outermost first: it sees the request first and the answer last."""
+    users = Users(options.users)
+    return [
+        AccessLogMiddleware(),
+        DeliveryMiddleware(),
+        GzipMiddleware(),
+        *([CredentialsMiddleware(users)] if users else []),
+        PathMiddleware(),
+        BodyBudgetMiddleware(options.max_bodies_in_flight),
+    ]
