@@ -16,6 +16,7 @@ The claim path:
 - :mod:`~tasques.core.service.claims`: one dispatcher for all of them.
 - :mod:`~tasques.core.service.search_schedule`: when it searches, and for what.
 - :mod:`~tasques.core.service.candidates`: what it found and has not handed out yet.
+- :mod:`~tasques.core.service.allotment`: who gets which of them.
 
 In the background:
 

@@ -23,12 +23,10 @@ has to wait, on a thread of the dispatcher's own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Final
 
-import attrs
-
-from tasques.core import errors, lifecycle
-from tasques.core.admission import QueuePolicy, admit
+from tasques.core import errors
+from tasques.core.admission import QueuePolicy
 from tasques.core.ports import (
     Blocked,
     Rejected,
@@ -39,13 +37,14 @@ from tasques.core.ports import (
     WriteOutcome,
     Written,
 )
-from tasques.core.queues import QueueName, WorkerId
+from tasques.core.queues import QueueName
+from tasques.core.service.allotment import Allotment, Policies, allot, giving_back
 from tasques.core.service.candidates import Candidates
 from tasques.core.service.search_schedule import SearchSchedule
-from tasques.core.service.settlement import Settlement, stamped
+from tasques.core.service.settlement import Settlement
 from tasques.core.service.waiting import ClaimAnswer, ClaimRequest, Waiter
-from tasques.core.tasks import Operation, StoredTask, Task
-from tasques.core.values import Duration, Instant
+from tasques.core.tasks import StoredTask
+from tasques.core.values import Duration
 
 #: How long a claim whose outcome is unknown may keep the others waiting.
 _RESOLVE_SECONDS: Final = 2.0
@@ -53,16 +52,6 @@ _RESOLVE_SECONDS: Final = 2.0
 _GRACE_SECONDS: Final = 5.0
 #: How often a round serves those who lost a race from the next candidates.
 _TRIES_PER_ROUND: Final = 4
-
-Policies: TypeAlias = Callable[[Iterable[QueueName]], Mapping[QueueName, QueuePolicy]]
-
-
-@attrs.frozen(eq=False)
-class _Pick:
-    """A decision to give a task to a waiter, to be confirmed."""
-
-    waiter: Waiter
-    write: Replace
 
 
 def _always() -> bool:
@@ -197,12 +186,9 @@ class ClaimDispatcher:
         """
         Return tasks whose delivery definitely failed, at no cost of an attempt.
 
-        On condition that they are as they were claimed: had the worker got one after all and
-        reported on it, it keeps it. What cannot be returned now comes back by its time-out.
+        What cannot be returned now comes back by its time-out.
         """
-        writes = [
-            Replace(task=self._returned(stored.task), expected=stored.version) for stored in claimed
-        ]
+        writes = [giving_back(stored, self._runtime) for stored in claimed]
         for outcome in self._store.write(writes):
             if isinstance(outcome, Written):
                 self.offer(outcome.stored)
@@ -275,10 +261,10 @@ class ClaimDispatcher:
                 self._schedule.answered(queries)
         for _ in range(_TRIES_PER_ROUND):
             with self._lock:
-                picks, expired = self._assign()
-            if not picks and not expired:
+                allotment = self._allot()
+            if not allotment:
                 break
-            self._confirm(picks, expired)
+            self._confirm(allotment)
         self._answer_overdue()
 
     def _absorb(
@@ -296,22 +282,10 @@ class ClaimDispatcher:
                 if waiter.number <= last and waiter.request.queues in found:
                     waiter.looked = True
 
-    def _assign(self) -> tuple[list[_Pick], list[Replace]]:
-        """Decide who gets what, the oldest waiter first, and which tasks are past their time."""
-        picks: list[_Pick] = []
-        expired: list[Replace] = []
+    def _allot(self) -> Allotment:
         if self._closed or self._schedule.is_quiet or self._is_shut():
-            return picks, expired
-        empty: set[tuple[QueueName, ...]] = set()
-        for waiter in self._waiters.values():
-            if waiter.request.queues in empty:
-                continue
-            given, late = self._serve(waiter)
-            picks += given
-            expired += late
-            if not given and waiter.request.min_amount == 1:
-                empty.add(waiter.request.queues)
-        return picks, expired
+            return Allotment()
+        return allot(self._waiters.values(), self._candidates, self._policies, self._runtime)
 
     def _is_shut(self) -> bool:
         try:
@@ -320,47 +294,13 @@ class ClaimDispatcher:
             return True
         return False
 
-    def _serve(self, waiter: Waiter) -> tuple[list[_Pick], list[Replace]]:
-        """The picks for one waiter, if there are as many as it waits for."""
-        request = waiter.request
-        now, at = self._runtime.wall(), self._runtime.monotonic()
-        ready: list[tuple[StoredTask, float]] = []
-        late: list[Replace] = []
-        for stored, since in self._candidates.draw(request.queues, at=at):
-            admitted = admit([stored], self._policies([stored.task.queue]), now)
-            ready += [(candidate, since) for candidate in admitted.ready]
-            late += [self._expiry(candidate, now) for candidate in admitted.expired]
-            if len(ready) >= request.amount:
-                break
-        enough = request.min_amount if at < waiter.deadline else 1
-        if len(ready) < enough:
-            self._candidates.restore(ready, now=now)
-            return [], late
-        return [_Pick(waiter, self._decision(s, request.worker, now)) for s, _ in ready], late
-
-    def _decision(self, stored: StoredTask, worker: WorkerId, now: Instant) -> Replace:
-        claimed = lifecycle.claim(stored.task, worker=worker, now=now)
-        return Replace(task=self._marked(claimed, "claim"), expected=stored.version)
-
-    def _expiry(self, stored: StoredTask, now: Instant) -> Replace:
-        expired = lifecycle.expire(stored.task, now=now)
-        return Replace(task=self._marked(expired, "expire"), expected=stored.version)
-
-    def _returned(self, task: Task) -> Task:
-        claim = lifecycle.claim_of(task)
-        returned = lifecycle.unclaim(task, worker=claim.worker_id, now=self._runtime.wall())
-        return self._marked(returned, "give_back")
-
-    def _marked(self, task: Task, verb: str) -> Task:
-        return stamped(task, Operation(token=self._runtime.new_id(), verb=verb))
-
-    def _confirm(self, picks: Sequence[_Pick], expired: Sequence[Replace]) -> None:
+    def _confirm(self, allotment: Allotment) -> None:
         """Have the decisions written, and deliver what was won."""
-        writes = [pick.write for pick in picks] + list(expired)
+        writes = allotment.writes
         outcomes = self._store.write(writes)
         resolve_until = self._runtime.monotonic() + _RESOLVE_SECONDS
         won: dict[Waiter, list[StoredTask]] = {}
-        for pick, outcome in zip(picks, outcomes, strict=False):
+        for pick, outcome in zip(allotment.picks, outcomes, strict=False):
             stored = self._won(pick.write, outcome, resolve_until)
             if stored is not None:
                 won.setdefault(pick.waiter, []).append(stored)

@@ -1,0 +1,125 @@
+"""
+Who gets which of the candidates: decisions, not yet confirmed.
+
+The oldest waiter is served first, with all that is ready up to what it asks for; one that waits for
+more than there is takes nothing, and the next one may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
+
+import attrs
+
+from tasques.core import lifecycle
+from tasques.core.admission import QueuePolicy, admit
+from tasques.core.ports import Replace, Runtime
+from tasques.core.queues import QueueName, WorkerId
+from tasques.core.service.candidates import Candidates
+from tasques.core.service.settlement import stamped
+from tasques.core.service.waiting import Waiter
+from tasques.core.tasks import Operation, StoredTask, Task
+from tasques.core.values import Instant
+
+Policies: TypeAlias = Callable[[Iterable[QueueName]], Mapping[QueueName, QueuePolicy]]
+
+
+@attrs.frozen(eq=False)
+class Pick:
+    """A decision to give a task to a waiter."""
+
+    waiter: Waiter
+    write: Replace
+
+
+@attrs.frozen(eq=False)
+class Allotment:
+    """
+    What is to be confirmed.
+
+    Attributes:
+        picks: In the order of the waiters, and for each in claim order.
+        expired: Tasks that nobody started in time; they are to end dead.
+    """
+
+    picks: list[Pick] = attrs.Factory(list)
+    expired: list[Replace] = attrs.Factory(list)
+
+    def __bool__(self) -> bool:
+        return bool(self.picks or self.expired)
+
+    @property
+    def writes(self) -> list[Replace]:
+        """All of it, the picks first."""
+        return [pick.write for pick in self.picks] + self.expired
+
+
+def allot(
+    waiters: Iterable[Waiter], candidates: Candidates, policies: Policies, runtime: Runtime
+) -> Allotment:
+    """
+    Decide for *waiters*, the oldest first; what is allotted is taken out of *candidates*.
+
+    Args:
+        policies: The policies of the queues named; asked for every candidate, so it must be quick.
+    """
+    allotment = Allotment()
+    empty: set[tuple[QueueName, ...]] = set()
+    for waiter in waiters:
+        if waiter.request.queues in empty:
+            continue
+        picks = _serve(waiter, candidates, policies, runtime, allotment.expired)
+        allotment.picks.extend(picks)
+        if not picks and waiter.request.min_amount == 1:
+            empty.add(waiter.request.queues)
+    return allotment
+
+
+def _serve(
+    waiter: Waiter,
+    candidates: Candidates,
+    policies: Policies,
+    runtime: Runtime,
+    expired: list[Replace],
+) -> list[Pick]:
+    """The picks for one waiter, if there are as many as it waits for."""
+    request = waiter.request
+    now, at = runtime.wall(), runtime.monotonic()
+    ready: list[tuple[StoredTask, float]] = []
+    for stored, since in candidates.draw(request.queues, at=at):
+        admitted = admit([stored], policies([stored.task.queue]), now)
+        ready += [(candidate, since) for candidate in admitted.ready]
+        expired += [
+            _replacement(c, lifecycle.expire(c.task, now=now), "expire", runtime)
+            for c in admitted.expired
+        ]
+        if len(ready) >= request.amount:
+            break
+    enough = request.min_amount if at < waiter.deadline else 1
+    if len(ready) < enough:
+        candidates.restore(ready, now=now)
+        return []
+    return [Pick(waiter, _claim(stored, request.worker, now, runtime)) for stored, _ in ready]
+
+
+def _claim(stored: StoredTask, worker: WorkerId, now: Instant, runtime: Runtime) -> Replace:
+    return _replacement(
+        stored, lifecycle.claim(stored.task, worker=worker, now=now), "claim", runtime
+    )
+
+
+def giving_back(stored: StoredTask, runtime: Runtime) -> Replace:
+    """
+    The decision to return a claimed task at no cost of an attempt.
+
+    On condition that it is as it was claimed: had its worker reported on it, it keeps it.
+    """
+    worker = lifecycle.claim_of(stored.task).worker_id
+    returned = lifecycle.unclaim(stored.task, worker=worker, now=runtime.wall())
+    return _replacement(stored, returned, "give_back", runtime)
+
+
+def _replacement(stored: StoredTask, task: Task, verb: str, runtime: Runtime) -> Replace:
+    operation = Operation(token=runtime.new_id(), verb=verb)
+    return Replace(task=stamped(task, operation), expected=stored.version)
