@@ -1,14 +1,18 @@
 """
 Hypothesis strategies for the values of the core: whatever is legal, the odd corners included.
 
-Each function gives a strategy. What it draws obeys the rules of the core, so a store or a service
+Each function gives a strategy, the same one each time for the same arguments, since making one costs
+more than drawing from it. What it draws obeys the rules of the core, so a store or a service
 that refuses it, or gives back something else, has a fault.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, Final
 
+import attrs
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
@@ -35,17 +39,18 @@ from tasques.core.tasks import (
 )
 from tasques.core.values import NANOSECONDS_PER_SECOND, ZERO_INSTANT, Duration, Instant
 
-_MAX_INT64 = 2**63 - 1
+_MAX_INT64: Final = 2**63 - 1
 
 #: The years 1 to 9999, and a stretch around today where most tests are easier to read.
-EARLIEST = ZERO_INSTANT
-LATEST = Instant.parse("9999-12-31T23:59:59.999999999Z")
-TODAY = Instant.parse("2026-11-22T00:00:00Z")
+EARLIEST: Final = ZERO_INSTANT
+LATEST: Final = Instant.parse("9999-12-31T23:59:59.999999999Z")
+TODAY: Final = Instant.parse("2026-11-22T00:00:00Z")
 
 
 # ----------------------------------------------------------------------------------- names
 
 
+@cache
 def queue_names() -> SearchStrategy[QueueName]:
     """Names of queues: short plain ones mostly, any legal script, and the longest allowed."""
     plain = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_.+=@", min_size=1, max_size=20)
@@ -73,6 +78,7 @@ def _is_queue_name(text: str) -> bool:
     )
 
 
+@cache
 def task_ids() -> SearchStrategy[TaskId]:
     """Ids of tasks: as Tasques makes them, whatever text a producer may choose, the longest."""
     made = st.uuids(version=4).map(lambda uuid: uuid.hex)
@@ -86,6 +92,7 @@ def task_ids() -> SearchStrategy[TaskId]:
     return (made | chosen | awkward | longest).map(TaskId)
 
 
+@cache
 def worker_ids() -> SearchStrategy[WorkerId]:
     """Ids of workers: any text without white space around it."""
     return (
@@ -93,6 +100,7 @@ def worker_ids() -> SearchStrategy[WorkerId]:
     ).map(WorkerId)
 
 
+@cache
 def kinds() -> SearchStrategy[str]:
     """Kinds of tasks: any text that is not empty."""
     return st.sampled_from(["sayHello", "resize"]) | st.text(min_size=1, max_size=30)
@@ -101,6 +109,7 @@ def kinds() -> SearchStrategy[str]:
 # ----------------------------------------------------------------------------------- times
 
 
+@cache
 def instants(earliest: Instant = EARLIEST, latest: Instant = LATEST) -> SearchStrategy[Instant]:
     """Instants between the two, to the nanosecond, the ends and whole seconds among them."""
     first, last = earliest.nanoseconds, latest.nanoseconds
@@ -110,6 +119,7 @@ def instants(earliest: Instant = EARLIEST, latest: Instant = LATEST) -> SearchSt
     )
 
 
+@cache
 def durations(
     shortest: Duration = Duration(-(2**63)), longest: Duration = Duration(_MAX_INT64)
 ) -> SearchStrategy[Duration]:
@@ -126,11 +136,13 @@ def durations(
     return (exact | readable if wide else exact).map(Duration)
 
 
+@cache
 def timeouts() -> SearchStrategy[Duration]:
     """Durations that make sense as a processing timeout: not negative."""
     return durations(Duration(0), Duration(_MAX_INT64))
 
 
+@cache
 def jitters() -> SearchStrategy[float]:
     """Numbers in ``[0, 1)``."""
     return st.floats(0, 1, exclude_max=True)
@@ -139,6 +151,7 @@ def jitters() -> SearchStrategy[float]:
 # ------------------------------------------------------------------------------------ JSON
 
 
+@cache
 def json_integers() -> SearchStrategy[int]:
     """Integers up to a thousand digits, the corners of doubles and 64 bits among them."""
     corners = [0, 2**53 + 1, -(2**53) - 1, 2**63, 2**64, -(2**63) - 1]
@@ -146,6 +159,7 @@ def json_integers() -> SearchStrategy[int]:
     return st.integers() | st.sampled_from(corners + longest)
 
 
+@cache
 def json_values(max_leaves: int = 8) -> SearchStrategy[JsonValue]:
     """Whatever JSON can say, within the limits of :mod:`tasques.core.json_object`."""
     scalars: SearchStrategy[JsonValue] = st.one_of(
@@ -164,6 +178,7 @@ def json_values(max_leaves: int = 8) -> SearchStrategy[JsonValue]:
     )
 
 
+@cache
 def json_objects(max_leaves: int = 8) -> SearchStrategy[JsonObject]:
     """Free-form objects, as in ``args``, ``context`` and ``data``."""
     return st.dictionaries(st.text(max_size=8), json_values(max_leaves), max_size=4).map(
@@ -174,6 +189,7 @@ def json_objects(max_leaves: int = 8) -> SearchStrategy[JsonObject]:
 # ----------------------------------------------------------------------------------- tasks
 
 
+@cache
 def versions() -> SearchStrategy[Version]:
     """Versions such as stores give."""
     return st.builds(Version, st.integers(1, 2**31), st.integers(0, 2**53))
@@ -206,16 +222,19 @@ def new_tasks(
     )
 
 
+@cache
 def retry_times(least: int = 0) -> SearchStrategy[int]:
     """How often a task may be retried: few times mostly, up to the most that can be stored."""
     return st.integers(least, 3) | st.integers(least, MAX_RETRY_TIMES)
 
 
+@cache
 def priorities() -> SearchStrategy[int]:
     """Priorities: small ones mostly, up to 64 bits."""
     return st.integers(-3, 3) | st.integers(MIN_PRIORITY, MAX_PRIORITY)
 
 
+@cache
 def operations() -> SearchStrategy[Operation]:
     """The marks that writers leave on what they wrote."""
     hexadecimal = "0123456789abcdef"
@@ -227,15 +246,13 @@ def operations() -> SearchStrategy[Operation]:
     )
 
 
-@st.composite
 def tasks(
-    draw: st.DrawFn,
     *,
-    states: Collection[State] = tuple(State),
+    states: Iterable[State] = State,
     queues: SearchStrategy[QueueName] | None = None,
     ids: SearchStrategy[TaskId] | None = None,
     times: SearchStrategy[Instant] | None = None,
-) -> Task:
+) -> SearchStrategy[Task]:
     """
     Tasks in any state that operations can bring them to, with any history that state allows.
 
@@ -245,86 +262,133 @@ def tasks(
         ids: Their ids; any by default.
         times: All their times; any by default.
     """
-    instant = times if times is not None else instants()
-    state = draw(st.sampled_from(sorted(states)))
-    ended = draw(_ends(instant)) if state is State.DEAD else None
-    allowed = draw(retry_times(least=1 if state is State.FAILED else 0))
-    last_claim = draw(_claims(state, instant, ended))
-    return Task(
-        id=draw(ids if ids is not None else task_ids()),
-        queue=draw(queues if queues is not None else queue_names()),
-        kind=draw(kinds()),
-        state=state,
-        priority=draw(priorities()),
-        retry_times=allowed,
-        attempted=draw(_attempts(state, allowed, ended, last_claim)),
-        processing_timeout=draw(timeouts()),
-        run_at=draw(instant),
-        last_enqueued_at=draw(instant),
-        created_at=draw(instant),
-        modified_at=draw(instant),
-        args=draw(st.none() | json_objects()),
-        context=draw(st.none() | json_objects()),
-        last_claim=last_claim,
-        recurring_task_id=draw(st.none() | st.text(min_size=1, max_size=20)),
-        extensions=Extensions(
-            operation=draw(st.none() | operations()),
-            created_digest=draw(st.none() | st.text("0123456789abcdef", min_size=64, max_size=64)),
-            cancel_requested_at=draw(st.none() | instant) if state is State.CLAIMED else None,
-            expires_at=draw(st.none() | instant),
-            ended=ended,
+    fields = (
+        queues if queues is not None else queue_names(),
+        ids if ids is not None else task_ids(),
+        times if times is not None else instants(),
+    )
+    return st.one_of([_tasks(state, *fields) for state in states])
+
+
+@cache
+def _tasks(
+    state: State,
+    queues: SearchStrategy[QueueName],
+    ids: SearchStrategy[TaskId],
+    times: SearchStrategy[Instant],
+) -> SearchStrategy[Task]:
+    return st.builds(
+        _task,
+        st.just(state),
+        tried=st.integers(0, 4) | st.just(MAX_RETRY_TIMES),
+        ended=_ends(times) if state is State.DEAD else st.none(),
+        claim=st.none() | _claims(times),
+        result=st.none() | _results(times),
+        # A task that was done all the same keeps the request that came too late.
+        cancel_requested_at=(
+            st.none() | times if state in (State.CLAIMED, State.DONE) else st.none()
         ),
+        id=ids,
+        queue=queues,
+        kind=kinds(),
+        priority=priorities(),
+        retry_times=retry_times(least=1 if state is State.FAILED else 0),
+        processing_timeout=timeouts(),
+        run_at=times,
+        last_enqueued_at=times,
+        created_at=times,
+        modified_at=times,
+        args=st.none() | json_objects(),
+        context=st.none() | json_objects(),
+        recurring_task_id=st.none() | st.text(min_size=1, max_size=20),
+        extensions=_extensions(times),
     )
 
 
-def _ends(instant: SearchStrategy[Instant]) -> SearchStrategy[Ended | None]:
-    return st.none() | st.builds(Ended, reason=st.sampled_from(EndReason), at=instant)
-
-
-def _attempts(
-    state: State, allowed: int, ended: Ended | None, last_claim: Claim | None
-) -> SearchStrategy[int]:
-    """How often a task in *state* may have been claimed, with *allowed* retries."""
-    if last_claim is None:
-        return st.just(0)
-    if state is State.DEAD and ended is None:
-        return st.just(allowed + 1)
-    least = 0 if state is State.QUEUED or ended is not None else 1
-    most = allowed if state.is_claimable else allowed + 1
-    return st.integers(least, min(most, least + 3)) | st.just(most)
-
-
-def _claims(
-    state: State, instant: SearchStrategy[Instant], ended: Ended | None
-) -> SearchStrategy[Claim | None]:
-    failure = _results(Verdict.FAILURE, instant)
-    results: SearchStrategy[Result | None]
-    if state is State.CLAIMED:
-        results = st.none()
-    elif state is State.DONE:
-        results = _results(Verdict.SUCCESS, instant)
-    elif state is State.FAILED or (state is State.DEAD and ended is None):
-        results = failure
+def _task(
+    state: State,
+    *,
+    tried: int,
+    ended: Ended | None,
+    claim: Claim | None,
+    result: Result | None,
+    cancel_requested_at: Instant | None,
+    extensions: Extensions,
+    **fields: Any,
+) -> Task:
+    """A task in *state*; of what was drawn beside it, what that state allows."""
+    exhausted = state is State.DEAD and ended is None
+    gave_up = ended is not None and ended.reason is EndReason.GAVE_UP
+    never_claimed = claim is None and (state is State.QUEUED or (ended is not None and not gave_up))
+    allowed = fields["retry_times"]
+    if never_claimed:
+        least = most = 0
+    elif exhausted:
+        least = most = allowed + 1
     else:
-        # Given back without a result, or failed before somebody queued it again or ended it.
-        results = st.none() | failure
-    claims = st.builds(
+        least = 0 if state is State.QUEUED or ended is not None else 1
+        most = allowed if state.is_claimable else allowed + 1
+    if not never_claimed:
+        claim = attrs.evolve(
+            claim or _A_CLAIM, result=_result_of(state, result, exhausted or gave_up)
+        )
+    extensions = attrs.evolve(extensions, ended=ended, cancel_requested_at=cancel_requested_at)
+    return Task(
+        state=state,
+        attempted=min(max(tried, least), most),
+        last_claim=claim,
+        extensions=extensions,
+        **fields,
+    )
+
+
+def _result_of(state: State, result: Result | None, must_have_failed: bool) -> Result | None:
+    """The result that the last claim of a task in *state* has; *result*, as far as it may choose."""
+    if state is State.CLAIMED:
+        return None
+    if state is State.DONE:
+        return attrs.evolve(result or _A_RESULT, verdict=Verdict.SUCCESS)
+    # Without one a task was given back; and one that failed may have been queued again or ended.
+    if state is State.FAILED or must_have_failed:
+        return result or _A_RESULT
+    return result
+
+
+_A_CLAIM: Final = Claim(worker_id=WorkerId("worker-1"), claimed_at=TODAY, times_out_at=TODAY)
+_A_RESULT: Final = Result(at=TODAY, verdict=Verdict.FAILURE)
+
+
+@cache
+def _ends(times: SearchStrategy[Instant]) -> SearchStrategy[Ended | None]:
+    return st.none() | st.builds(Ended, reason=st.sampled_from(EndReason), at=times)
+
+
+@cache
+def _claims(times: SearchStrategy[Instant]) -> SearchStrategy[Claim]:
+    return st.builds(
         Claim,
         worker_id=worker_ids(),
-        claimed_at=instant,
-        times_out_at=instant,
-        last_report=st.none() | st.builds(Report, at=instant, data=st.none() | json_objects(4)),
-        result=results,
+        claimed_at=times,
+        times_out_at=times,
+        last_report=st.none() | st.builds(Report, at=times, data=st.none() | json_objects(4)),
     )
-    may_be_unclaimed = state is State.QUEUED or (
-        ended is not None and ended.reason is not EndReason.GAVE_UP
-    )
-    return st.none() | claims if may_be_unclaimed else claims
 
 
-def _results(verdict: Verdict, instant: SearchStrategy[Instant]) -> SearchStrategy[Result]:
+@cache
+def _results(times: SearchStrategy[Instant]) -> SearchStrategy[Result]:
     data = st.none() | json_objects(4) | st.just(lifecycle.TIMED_OUT)
-    return st.builds(Result, at=instant, verdict=st.just(verdict), data=data)
+    return st.builds(Result, at=times, verdict=st.just(Verdict.FAILURE), data=data)
+
+
+@cache
+def _extensions(times: SearchStrategy[Instant]) -> SearchStrategy[Extensions]:
+    digest = st.text("0123456789abcdef", min_size=64, max_size=64)
+    return st.builds(
+        Extensions,
+        operation=st.none() | operations(),
+        created_digest=st.none() | digest,
+        expires_at=st.none() | times,
+    )
 
 
 def stored_tasks(tasks: SearchStrategy[Task]) -> SearchStrategy[StoredTask]:

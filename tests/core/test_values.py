@@ -57,12 +57,13 @@ def test_durations_that_are_accepted(text: str, nanoseconds: int) -> None:
     [
         "", "1", "1d", "1w", "1 s", " 1s", "1s ", "s", ".s", "1h30", "1H", "1min", "PT1S", "1e3s",
         "1_000s", "1,5s", "9223372036854775808ns", "-9223372036854775809ns", "2562048h", "-", "+",
-        "--1s", "+-1s", "00", "1s-1s", "1.5.5s", "\u0661s", "1s\n", "1S", "NaNs", "infs", "9" * 5000 + "h",
+        "--1s", "+-1s", "00", "1s-1s", "1.5.5s", "\u0661s", "1s\n", "1S", "NaNs", "infs",
+        "9" * 5000 + "h",
     ],
 )  # fmt: skip
 def test_durations_that_are_rejected(text: str) -> None:
     """What is not Go's notation, or needs more than 64 bits, is refused."""
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="duration"):
         Duration.parse(text)
 
 
@@ -123,7 +124,7 @@ def test_durations_come_from_seconds_and_give_them() -> None:
     """Interfaces that count in seconds are served, rounding to a nanosecond."""
     assert Duration(1_500_000_000) == Duration.of_seconds(1.5)
     assert Duration(1) == Duration.of_seconds(0.000_000_000_6)
-    assert 1.5 == Duration(1_500_000_000).seconds
+    assert Duration(1_500_000_000).seconds == 1.5
 
 
 # -------------------------------------------------------------------------------- instants
@@ -163,13 +164,13 @@ def test_times_that_are_accepted(text: str, written: str) -> None:
         "2020-01-01T00:00:00+9:00", "2020-01-01T00:00:00+24:00", "2020-01-01T00:00:00+00:60",
         "2020-01-01T00:00:00.Z", "2020-01-01T00:00Z", "2020-1-1T00:00:00Z", "20200101T000000Z",
         "0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "0001-01-01T00:00:00+00:01",
-        "9999-12-31T23:59:59-00:01", "1577836800", " 2020-01-01T00:00:00Z", "2020-01-01T00:00:00Z\n",
-        "٢٠٢٠-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-00:01", "1577836800", " 2020-01-01T00:00:00Z",
+        "2020-01-01T00:00:00Z\n", "٢٠٢٠-01-01T00:00:00Z",
     ],
 )  # fmt: skip
 def test_times_that_are_rejected(text: str) -> None:
     """No zone, no seconds, days and hours that do not exist: refused, not guessed."""
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"is not a (time|day)|years 1 to 9999"):
         Instant.parse(text)
 
 
@@ -213,10 +214,10 @@ def test_moving_there_and_measuring_gives_the_distance(start: Instant, by: Durat
 
 
 def test_the_calendar_ends_without_an_error() -> None:
-    """A timeout of three hundred years near the end of the calendar never comes, and never fails."""
-    assert strategies.LATEST == strategies.LATEST.plus(LONGEST)
-    assert strategies.EARLIEST == strategies.EARLIEST.plus(SHORTEST)
-    assert LONGEST == strategies.LATEST.since(strategies.EARLIEST)
+    """A timeout of three hundred years near the calendar's end never comes, and never fails."""
+    assert strategies.LATEST.plus(LONGEST) == strategies.LATEST
+    assert strategies.EARLIEST.plus(SHORTEST) == strategies.EARLIEST
+    assert strategies.LATEST.since(strategies.EARLIEST) == LONGEST
     assert strategies.EARLIEST.since(strategies.LATEST) < ZERO
 
 
