@@ -20,6 +20,7 @@ from tasques.core.ports import (
 from tasques.core.queues import QueueName, TaskId
 from tasques.core.tasks import NewTask, StoredTask, Task, TaskKey, Version
 from tasques.core.values import Duration, Instant
+from tasques.runtime import ThreadRuntime
 
 START = Instant.parse("2026-01-01T00:00:00Z")
 MINUTE = Duration.of_seconds(60)
@@ -91,3 +92,25 @@ class ScriptedStore:
 @pytest.fixture
 def store() -> ScriptedStore:
     return ScriptedStore()
+
+
+class QuickRuntime(ThreadRuntime):
+    """Threads, but sleeping takes no time: the monotonic clock simply moves on."""
+
+    def __init__(self) -> None:
+        self._slept = 0.0
+        self.now = START
+
+    def wall(self) -> Instant:
+        return self.now
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._slept
+
+    def sleep(self, seconds: float) -> None:
+        self._slept += seconds
+
+
+@pytest.fixture
+def runtime() -> QuickRuntime:
+    return QuickRuntime()

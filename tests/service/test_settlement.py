@@ -1,0 +1,225 @@
+"""Settlement: every write is followed until it is known what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+import pytest
+
+from tasques.core import errors
+from tasques.core.json_object import JsonObject
+from tasques.core.ports import (
+    Blocked,
+    Conflict,
+    Create,
+    Exists,
+    Invalid,
+    Missing,
+    Rejected,
+    Replace,
+    Unknown,
+    Write,
+    WriteOutcome,
+)
+from tasques.core.service.settlement import Overtaken, Settlement, digest, stamped
+from tasques.core.tasks import Operation, StoredTask, Task, Version
+from tests.service.conftest import QuickRuntime, ScriptedStore, make_task
+
+Script = Callable[[Write, int], WriteOutcome | None]
+
+
+def marked(token: str, task: Task | None = None) -> Task:
+    return stamped(task or make_task(), Operation(token=token, verb="test"))
+
+
+def settle(
+    store: ScriptedStore,
+    write: Write,
+    runtime: QuickRuntime,
+    *,
+    seconds: float = 10,
+    hold: bool = False,
+) -> object:
+    deadline = runtime.monotonic() + seconds
+    return Settlement(store, runtime).settle(write, deadline=deadline, hold=hold)
+
+
+def sent(store: ScriptedStore) -> list[Write]:
+    return [write for batch in store.batches for write in batch]
+
+
+def test_what_succeeds_at_once_is_answered_at_once(runtime: QuickRuntime) -> None:
+    """One write, no read."""
+    store = ScriptedStore()
+    settled = settle(store, Create(task=marked("a")), runtime)
+    assert isinstance(settled, StoredTask)
+    assert len(sent(store)) == 1
+
+
+def test_a_definite_no_is_repeated_until_it_works(runtime: QuickRuntime) -> None:
+    """Rejected means that nothing happened, so the same write may be sent again."""
+    store = ScriptedStore(lambda write, n: Rejected("busy") if n < 4 else None)
+    assert isinstance(settle(store, Create(task=marked("a")), runtime), StoredTask)
+    assert len(sent(store)) == 4
+
+
+def test_a_definite_no_until_the_deadline_is_unavailable(runtime: QuickRuntime) -> None:
+    """The caller learns that it did not happen, and why."""
+    store = ScriptedStore(lambda write, n: Rejected("busy"))
+    with pytest.raises(errors.StoreUnavailable, match="busy"):
+        settle(store, Create(task=marked("a")), runtime)
+
+
+@pytest.mark.parametrize("applied", [True, False], ids=["applied", "lost"])
+def test_an_unknown_create_ends_as_one_task(applied: bool, runtime: QuickRuntime) -> None:
+    """Applied or not, sending it again and looking for our token gives one task and success."""
+    store = ScriptedStore()
+
+    def script(write: Write, number: int) -> WriteOutcome | None:
+        if number == 1:
+            if applied:
+                store.put(write.task)
+            return Unknown("timeout")
+        if isinstance(write, Create) and write.key in store.stored:
+            return Exists()
+        return None
+
+    store._script = script
+    settled = settle(store, Create(task=marked("a")), runtime)
+    assert isinstance(settled, StoredTask)
+    assert settled.task == marked("a")
+    assert list(store.stored) == [make_task().key]
+
+
+def test_our_own_token_is_confirmed_by_one_more_compare_and_set(runtime: QuickRuntime) -> None:
+    """A read may show a write that is lost later; only an acknowledged write is a promise."""
+    store = ScriptedStore()
+    store.put(marked("a"))
+    store._script = lambda write, n: Exists() if isinstance(write, Create) else None
+
+    settled = settle(store, Create(task=marked("a")), runtime)
+
+    confirming = sent(store)[-1]
+    assert isinstance(confirming, Replace)
+    assert confirming.expected == Version(1, 1)
+    assert confirming.task == marked("a")
+    assert isinstance(settled, StoredTask)
+    assert settled.version == Version(1, 2)
+
+
+def test_another_token_means_that_we_were_overtaken(runtime: QuickRuntime) -> None:
+    """A definite no, with what is there now."""
+    store = ScriptedStore(lambda write, n: Exists())
+    store.put(marked("theirs"))
+    settled = settle(store, Create(task=marked("ours")), runtime)
+    assert isinstance(settled, Overtaken)
+    assert settled.current == store.stored[make_task().key]
+
+
+@pytest.mark.parametrize("first", [Conflict(), Unknown("reset")], ids=["conflict", "unknown"])
+def test_a_replace_that_was_overtaken_says_by_what(
+    first: WriteOutcome, runtime: QuickRuntime
+) -> None:
+    """A higher version with another token: our write did not, and never will, take place."""
+    store = ScriptedStore(lambda write, n: first)
+    store.put(marked("old"))
+    store.put(marked("theirs"))
+    settled = settle(store, Replace(task=marked("ours"), expected=Version(1, 1)), runtime)
+    assert isinstance(settled, Overtaken)
+
+
+def test_a_replace_of_what_is_gone_is_overtaken_by_nothing(runtime: QuickRuntime) -> None:
+    """A document that is not there conflicts, and the read says that it is missing."""
+    store = ScriptedStore(lambda write, n: Conflict())
+    settled = settle(store, Replace(task=marked("ours"), expected=Version(1, 1)), runtime)
+    assert settled == Overtaken(Missing())
+
+
+def test_an_unknown_replace_on_an_unchanged_version_is_sent_again(runtime: QuickRuntime) -> None:
+    """It may still land; of two equal compare-and-sets only one can, and both are ours."""
+    store = ScriptedStore(lambda write, n: Unknown("timeout") if n == 1 else None)
+    store.put(marked("old"))
+    write = Replace(task=marked("ours"), expected=Version(1, 1))
+    settled = settle(store, write, runtime)
+    assert isinstance(settled, StoredTask)
+    assert sent(store) == [write, write]
+
+
+def test_what_stays_unknown_is_never_called_a_success_or_a_no(runtime: QuickRuntime) -> None:
+    """At the deadline the caller learns that nobody knows."""
+    store = ScriptedStore(lambda write, n: Unknown("timeout"))
+    store.put(marked("old"))
+    with pytest.raises(errors.OutcomeUnknown):
+        settle(store, Replace(task=marked("ours"), expected=Version(1, 1)), runtime)
+
+
+def test_a_doubt_outlives_later_definite_noes(runtime: QuickRuntime) -> None:
+    """The first try may have landed, whatever became of the second."""
+    store = ScriptedStore(lambda w, n: Unknown("timeout") if n == 1 else Rejected("busy"))
+    store.put(marked("old"))
+    with pytest.raises(errors.OutcomeUnknown):
+        settle(store, Replace(task=marked("ours"), expected=Version(1, 1)), runtime)
+
+
+def test_a_block_is_told_at_once_or_waited_for(runtime: QuickRuntime) -> None:
+    """Creations fail at once; completions are held, since their workers would die of it."""
+    store = ScriptedStore(lambda write, n: Blocked("disk full"))
+    with pytest.raises(errors.StoreBlocked):
+        settle(store, Create(task=marked("a")), runtime)
+    assert len(sent(store)) == 1
+
+    store = ScriptedStore(lambda write, n: Blocked("disk full") if n < 3 else None)
+    assert isinstance(settle(store, Create(task=marked("a")), runtime, hold=True), StoredTask)
+
+
+def test_what_the_store_will_never_take_is_the_callers_mistake(runtime: QuickRuntime) -> None:
+    """It is not repeated."""
+    store = ScriptedStore(lambda write, n: Invalid("id too long"))
+    with pytest.raises(errors.InvalidInput, match="id too long"):
+        settle(store, Create(task=marked("a")), runtime)
+    assert len(sent(store)) == 1
+
+
+def test_a_store_that_cannot_be_read_is_asked_again(runtime: QuickRuntime) -> None:
+    """A conflict while reads fail is followed until they work."""
+    store = ScriptedStore(lambda write, n: Conflict())
+    store.put(marked("theirs"))
+    store.put(marked("theirs-2"))
+    reads = iter([errors.StoreUnavailable("down"), errors.StoreUnavailable("down")])
+    get = store.get
+
+    def failing(keys: object) -> object:
+        for error in reads:
+            raise error
+        return get(keys)  # type: ignore[arg-type]
+
+    store.get = failing  # type: ignore[method-assign, assignment]
+    settled = settle(store, Replace(task=marked("ours"), expected=Version(1, 1)), runtime)
+    assert isinstance(settled, Overtaken)
+
+
+def test_a_digest_tells_every_difference() -> None:
+    """No two different lists of parts have the same digest, however their texts join."""
+    parts: list[tuple[str | None | bool | int | JsonObject, ...]] = [
+        ("a", "b"),
+        ("ab",),
+        ("", "ab"),
+        ("a", None, "b"),
+        ("a", "", "b"),
+        ("1:b",),
+        (JsonObject.of({"a": 1}),),
+        (JsonObject.of({"a": 1.0}),),
+    ]
+    digests = [digest(*each) for each in parts]
+    assert len(set(digests)) == len(parts)
+    assert digest("a", "b") == digests[0]
+
+
+def test_a_stamp_changes_nothing_else() -> None:
+    """Only the mark of the operation differs."""
+    task = make_task()
+    unmarked = attrs.evolve(
+        marked("x"), extensions=attrs.evolve(marked("x").extensions, operation=None)
+    )
+    assert unmarked == task
