@@ -1,0 +1,186 @@
+"""
+A connection, as waitress has it, with three things added.
+
+1. **A deadline for receiving.** waitress closes connections without activity, but each byte counts
+   as activity, so a sender that drips holds its connection for ever. Here a request has to arrive
+   within a time counted from its first byte; a body that comes steadily gets more (Apache's
+   ``mod_reqtimeout`` does the same). Too late is 408.
+2. **Errors of waitress's own** (400, 408, 413, 431, 501, and 500 as a last resort) are JSON, like
+   all others.
+3. **A refusal that arrives.** A request is refused while its sender still sends. Closing then would
+   make the kernel reset the connection, and the sender might never see the answer; so the
+   connection first takes and forgets what still comes, for a while (RFC 9112, section 9.6).
+
+The attributes of waitress's that this rests on are not documented; tests hold on to them, and the
+package is pinned to its major version.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
+from waitress.task import ErrorTask, WSGITask  # type: ignore[import-untyped]
+from waitress.utilities import Error  # type: ignore[import-untyped]
+
+from tasques.schemas.answers import ErrorAnswer
+from tasques.schemas.converter import encode, unstructure
+
+if TYPE_CHECKING:
+    from tasques.server.front import Listener
+
+_log: Final = logging.getLogger("tasques.access")
+
+#: A request that comes at least so fast, in bytes a second, may take longer than the deadline.
+STEADY_RATE: Final = 16 * 1024
+
+
+#: Errors after which nothing of the request is left to be read.
+_ALL_READ: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+class RequestTimedOut(Error):  # type: ignore[misc]
+    """The sender took too long."""
+
+    code = HTTPStatus.REQUEST_TIMEOUT.value
+    reason = HTTPStatus.REQUEST_TIMEOUT.phrase
+
+
+class JsonErrorTask(ErrorTask):  # type: ignore[misc]
+    """Answers what waitress refuses before the application sees it."""
+
+    def execute(self) -> None:
+        """Write the answer, and close the connection after it."""
+        error = self.request.error
+        body = encode(unstructure(ErrorAnswer(message=self._message(error))))
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.append(("Content-Type", "application/json; charset=utf-8"))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        # Before the answer is written, since the I/O thread acts on it once it is sent.
+        self.channel.lingers_after_answer = error.code not in _ALL_READ
+        self.write(body)
+        _log.info("refused before the application saw it: %d %s", error.code, error.reason)
+
+    def _message(self, error: Error) -> str:
+        limits = self.channel.adj
+        if error.code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return f"The body has more than {limits.max_request_body_size - 1} bytes"
+        if error.code == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+            return f"The headers have more than {limits.max_request_header_size - 1} bytes"
+        return f"{error.reason}: {error.body}"
+
+
+class Task(WSGITask):  # type: ignore[misc]
+    """Answers with the application's answer."""
+
+    def build_response_header(self) -> bytes:
+        """While draining, each answer is the last on its connection, and says so."""
+        if self.channel.server.is_draining:
+            self.set_close_on_finish()
+        header: bytes = super().build_response_header()
+        return header
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]
+    """
+    One connection.
+
+    Everything but ``service`` runs on the I/O thread.
+    """
+
+    task_class = Task
+    error_task_class = JsonErrorTask
+    server: Listener
+    request: Any  # what is being received, a waitress HTTPRequestParser, or None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.receiving_since: float | None = None
+        self.lingering_since: float | None = None
+        self.lingers_after_answer = False
+        super().__init__(*args, **kwargs)
+
+    def received(self, data: bytes) -> bool:
+        """Take bytes, and note when a request began."""
+        before = self.request
+        taken: bool = super().received(data)
+        if self.request is None:
+            self.receiving_since = None
+        elif self.request is not before:
+            self.receiving_since = time.monotonic()
+        return taken
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being received, worked on or sent."""
+        return not self.requests and self.request is None and not self.total_outbufs_len
+
+    def has_input(self) -> bool:
+        """Whether bytes wait to be read; for telling a quiet connection from an unread one."""
+        try:
+            return bool(self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError:
+            return False
+
+    def check_deadline(self, now: float, timeout: float) -> None:
+        """Refuse a request that is too late, and end a refusal that has taken long enough."""
+        if self.lingering_since is not None:
+            self.will_close |= now - self.lingering_since > timeout
+        elif self.receiving_since is None or self.close_when_flushed or self.will_close:
+            return
+        elif self.requests or self.total_outbufs_len:
+            # It is we who keep the sender waiting: its time begins when it may go on.
+            self.receiving_since = now
+        elif now - self.receiving_since > timeout + self._bytes_received() / STEADY_RATE:
+            self._refuse_late()
+
+    def _bytes_received(self) -> int:
+        received: int = self.request.header_bytes_received + self.request.body_bytes_received
+        return received
+
+    def _refuse_late(self) -> None:
+        with self.requests_lock:
+            late, self.request, self.receiving_since = self.request, None, None
+            late.error = RequestTimedOut("the request did not arrive in time")
+            late.completed = True
+            self.requests.append(late)
+        self.server.add_task(self)
+
+    # ------------------------------------------------------------- a refusal that arrives
+
+    def readable(self) -> bool:
+        """While lingering everything is read."""
+        return self.lingering_since is not None or bool(super().readable())
+
+    def writable(self) -> bool:
+        """While lingering nothing is written; closing counts as writing."""
+        if self.lingering_since is not None:
+            return bool(self.will_close)
+        return bool(super().writable())
+
+    def handle_read(self) -> None:
+        """While lingering what comes is forgotten."""
+        if self.lingering_since is None:
+            super().handle_read()
+        else:
+            self.recv(self.adj.recv_bytes)
+
+    def handle_write(self) -> None:
+        """Flush, and instead of closing after a refusal begin to linger."""
+        if self.lingers_after_answer and self.close_when_flushed and self.lingering_since is None:
+            self._flush_exception(self._flush_some)
+            if not self.total_outbufs_len and not self.will_close and self.connected:
+                self._begin_to_linger()
+                return
+        super().handle_write()
+
+    def _begin_to_linger(self) -> None:
+        self.lingering_since = time.monotonic()
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.will_close = True  # gone already

@@ -1,0 +1,280 @@
+"""
+waitress in front of the application: a thread for each request under way, one for all the I/O.
+
+A claim that waits holds a thread, so there are as many threads as claims that may wait, and some
+more for everybody else. ``channel_request_lookahead`` keeps the socket of a waiting claim readable,
+so that a client that goes away is noticed, and nothing is claimed for it.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from waitress import wasyncore  # type: ignore[import-untyped]
+from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
+from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
+from waitress.task import ThreadedTaskDispatcher  # type: ignore[import-untyped]
+
+from tasques.core.errors import TasquesError
+from tasques.core.values import Duration
+from tasques.server.channel import Channel
+from tasques.server.open_files import allow_open_files
+from tasques.server.options import ServerOptions
+from tasques.settings.kinds import Address
+
+_log: Final = logging.getLogger(__name__)
+
+#: Files beside connections: logs, the store's connections, bodies that are buffered on disk.
+_OTHER_FILES: Final = 512
+#: How often deadlines are looked at.
+_TICK_SECONDS: Final = 1
+#: How long idle threads get to notice that they are not needed any more.
+_THREADS_STOP_WITHIN: Final = 1.0
+
+
+class CannotListen(TasquesError):
+    """The address cannot be listened on; the message says why, and what to do."""
+
+    def __init__(self, address: Address, reason: str) -> None:
+        super().__init__(f"cannot listen on {address.host or '*'}:{address.port}: {reason}")
+        self.address = address
+
+
+class Listener(TcpWSGIServer):  # type: ignore[misc]
+    """
+    A listening socket and its connections.
+
+    Attributes:
+        is_draining: Set once no further connection is taken.
+    """
+
+    channel_class = Channel
+    is_draining = False
+
+    def __init__(self, *args: Any, request_timeout: float, **kwargs: Any) -> None:
+        self._request_timeout = request_timeout
+        self._is_closed = False
+        super().__init__(*args, **kwargs)
+
+    def pull_trigger(self, thunk: Callable[[], None] | None = None) -> None:
+        """Wake the I/O thread, and have it call *thunk*."""
+        # A thread may outlive the server, and the number of a closed pipe may be another file's.
+        if not self._is_closed:
+            self.trigger.pull_trigger(thunk)
+
+    def close(self) -> None:
+        """Let go of socket and trigger."""
+        self._is_closed = True
+        super().close()
+
+    def maintenance(self, now: float) -> None:
+        """Close what is idle too long, as waitress does, and refuse what is late."""
+        super().maintenance(now)
+        self.check_deadlines()
+
+    def check_deadlines(self) -> None:
+        """Look at every connection's deadline."""
+        now = time.monotonic()
+        for channel in tuple(self.active_channels.values()):
+            channel.check_deadline(now, self._request_timeout)
+
+    def stop_accepting(self) -> None:
+        """Take no further connection; those that wait in the kernel's queue are still taken."""
+        self.is_draining = True
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        while poll.poll(0):
+            self.handle_accept()
+        wasyncore.dispatcher.close(self)
+
+    def close_idle(self) -> None:
+        """Close the connections on which nothing goes on."""
+        for channel in tuple(self.active_channels.values()):
+            if channel.lingering_since is not None or (channel.is_idle and not channel.has_input()):
+                channel.handle_close()
+
+
+class Front:
+    """
+    The server: listens from its creation on, answers while :meth:`run` runs.
+
+    Args:
+        app: A WSGI application.
+        options: Where to listen, and how much to take.
+
+    Raises:
+        CannotListen: If the address is taken, or not this machine's.
+
+    Attributes:
+        addresses: Where it listens, with the ports that it has really got; one for each family.
+    """
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], options: ServerOptions) -> None:
+        sockets = _bind(options.address)
+        limit = allow_open_files(options.connection_limit, others=_OTHER_FILES)
+        self.addresses = tuple(Address(*each.getsockname()[:2]) for each in sockets)
+        self._map: dict[int, Any] = {}
+        self._dispatcher = ThreadedTaskDispatcher()
+        self._dispatcher.set_thread_count(options.threads)
+        adjustments = _adjustments(options, limit)
+        self._listeners = [
+            Listener(
+                app,
+                self._map,
+                _sock=each,
+                dispatcher=self._dispatcher,
+                adj=adjustments,
+                bind_socket=False,
+                sockinfo=(each.family, each.type, each.proto, each.getsockname()),
+                request_timeout=options.request_timeout.seconds,
+            )
+            for each in sockets
+        ]
+        self._is_draining = False
+        self._is_running = False
+        self._drained = threading.Event()
+
+    @property
+    def url(self) -> str:
+        """The first address, as a client would write it."""
+        first = self.addresses[0]
+        host = f"[{first.host}]" if ":" in first.host else first.host
+        return f"http://{host}:{first.port}"
+
+    def run(self) -> None:
+        """Answer requests, until :meth:`drain` or :meth:`close`; on the caller's thread."""
+        self._is_running = True
+        try:
+            while self._map:
+                wasyncore.loop(timeout=_TICK_SECONDS, use_poll=True, map=self._map, count=1)
+                if self._is_draining:
+                    self._go_on_draining()
+        finally:
+            self._is_running = False
+            self._drained.set()
+
+    def drain(self, timeout: Duration) -> bool:
+        """
+        Stop accepting, let the requests under way finish, then close; from any other thread.
+
+        Claims that wait are under way too: have the dispatcher answer them first.
+
+        Returns:
+            Whether all finished within *timeout*; those that did not are cut off.
+        """
+        if not self._is_running:
+            self.close()
+            return True
+        self._on_io_thread(self._begin_to_drain)
+        finished = self._drained.wait(timeout.seconds)
+        self.close()
+        return finished
+
+    def close(self) -> None:
+        """Stop at once; what is under way is cut off. Doing it twice changes nothing."""
+        if self._is_running:
+            self._on_io_thread(self._close_all)
+        else:
+            self._close_all()
+        self._dispatcher.shutdown(timeout=_THREADS_STOP_WITHIN)
+
+    def _on_io_thread(self, action: Callable[[], None]) -> None:
+        self._listeners[0].pull_trigger(action)
+
+    def _begin_to_drain(self) -> None:
+        self._is_draining = True
+        for listener in self._listeners:
+            listener.stop_accepting()
+
+    def _go_on_draining(self) -> None:
+        for listener in self._listeners:
+            listener.close_idle()
+            listener.check_deadlines()
+        if not any(listener.active_channels for listener in self._listeners):
+            self._drained.set()
+
+    def _close_all(self) -> None:
+        for listener in self._listeners:
+            for channel in tuple(listener.active_channels.values()):
+                channel.handle_close()
+            listener.close()
+        self._map.clear()
+
+
+def _adjustments(options: ServerOptions, connection_limit: int) -> Adjustments:
+    return Adjustments(
+        threads=options.threads,
+        connection_limit=connection_limit,
+        # waitress refuses from these sizes on, we beyond them.
+        max_request_body_size=options.max_body_size + 1,
+        max_request_header_size=options.max_header_size + 1,
+        channel_timeout=max(1, round(options.request_timeout.seconds)),
+        cleanup_interval=_TICK_SECONDS,
+        channel_request_lookahead=1,
+        asyncore_use_poll=True,
+        ident=None,
+        # No header of a proxy is looked at, so none needs to be removed.
+        clear_untrusted_proxy_headers=False,
+        # That a client went away is no error of ours.
+        log_socket_errors=False,
+    )
+
+
+#: What says that a name stands for an address of a family that this machine does not have.
+_ABSENT: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+
+_ADVICE: Final = {
+    errno.EADDRINUSE: "something listens there already; stop it, or choose another port",
+    errno.EACCES: "that port is for privileged processes; choose one above 1023",
+    errno.EADDRNOTAVAIL: "that is no address of this machine",
+}
+
+
+def _bind(address: Address) -> list[socket.socket]:
+    """A socket for each family that the address has; all on one port."""
+    bound: list[socket.socket] = []
+    absent: OSError | None = None
+    try:
+        for family, kind, protocol, place in _places(address):
+            port = bound[0].getsockname()[1] if bound else address.port
+            try:
+                bound.append(_bound(family, kind, protocol, (place[0], port, *place[2:])))
+            except OSError as error:
+                if error.errno not in _ABSENT:
+                    raise
+                absent = error
+        if absent is not None and not bound:
+            raise absent
+    except OSError as error:
+        for each in bound:
+            each.close()
+        reason = _ADVICE.get(error.errno or 0, error.strerror or str(error))
+        raise CannotListen(address, reason) from error
+    return bound
+
+
+def _places(address: Address) -> list[tuple[int, int, int, tuple[Any, ...]]]:
+    found = socket.getaddrinfo(
+        address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    return list(dict.fromkeys((f, kind, protocol, place) for f, kind, protocol, _, place in found))
+
+
+def _bound(family: int, kind: int, protocol: int, place: tuple[Any, ...]) -> socket.socket:
+    made = socket.socket(family, kind, protocol)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind(place)
+    except OSError:
+        made.close()
+        raise
+    return made
