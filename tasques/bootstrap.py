@@ -8,8 +8,11 @@ the in-memory backend needs neither a web server nor a database client.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Final
+import os
+import signal
+import threading
+from types import FrameType
+from typing import TYPE_CHECKING, Final
 
 import attrs
 import pluggy
@@ -28,6 +31,9 @@ from tasques.core.service.task_service import TaskService
 from tasques.core.values import Duration
 from tasques.runtime import Loop, ThreadRuntime
 from tasques.settings import Settings, backend_url
+
+if TYPE_CHECKING:
+    from tasques.server.front import Front
 
 _log = logging.getLogger(__name__)
 
@@ -154,3 +160,85 @@ def _defaults(settings: Settings) -> Defaults:
         min_amount=None if amount == "amount" else amount,
         block_for=defaults.block_for,
     )
+
+
+def serve(settings: Settings) -> int:
+    """
+    Serve HTTP until SIGINT or SIGTERM, which must be the business of this thread.
+
+    Returns:
+        The exit status: 0, or 1 if requests under way did not finish in time.
+
+    Raises:
+        TasquesError: If the backend cannot be used as it is, or the address cannot be listened on.
+    """
+    from tasques.server.app import create_app
+    from tasques.server.documentation.resources import add_documentation
+    from tasques.server.front import Front
+    from tasques.server.options import ServerOptions
+
+    runtime = ThreadRuntime()
+    backend = open_backend(settings, runtime)
+    try:
+        _refuse_unusable(backend)
+        node = build(settings, backend, runtime)
+        options = ServerOptions(
+            address=settings.bind_address,
+            users=settings.auth.basic_auth,
+            waiting_claims=settings.http.waiting_claims,
+            max_body_size=settings.http.max_body_size,
+            max_header_size=settings.http.max_header_size,
+            request_timeout=settings.http.request_timeout,
+        )
+        app = create_app(node.services, options)
+        add_documentation(app, credentials=bool(options.users))
+        front = Front(app, options)
+    except BaseException:
+        backend.close()
+        raise
+    return _serve_until_told(node, front, settings.shutdown_timeout)
+
+
+def _refuse_unusable(backend: Backend) -> None:
+    # As the original: a server that could only say 503 had better not start, so that whoever
+    # rolls it out notices. What goes wrong later turns readiness red, and heals by itself.
+    fatal = [problem for problem in backend.check() if problem.fatal]
+    if fatal:
+        raise errors.StoreUnavailable("; ".join(f"{p.code}: {p.message}" for p in fatal))
+
+
+def _serve_until_told(node: Node, front: Front, grace: Duration) -> int:
+    stop = threading.Event()
+    finished: list[bool] = []
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            # Asked twice: whatever is under way is safe to be cut off, that is what compare-and-set
+            # and time-outs are for.
+            os._exit(1)
+        stop.set()
+
+    def drain() -> None:
+        stop.wait()
+        _log.info("stopping; requests under way have %s to finish", grace)
+        node.services.health.start_draining()
+        node.services.claims.close()
+        finished.append(front.drain(grace))
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    node.services.clock.step()
+    node.services.health.step()
+    node.start()
+    draining = threading.Thread(target=drain, name="drain")
+    draining.start()
+    print(f"Tasques listens on {front.url}", flush=True)
+    _log.info("listening on %s, with tasks in %s", front.url, node.backend.url)
+    try:
+        front.run()
+    finally:
+        stop.set()
+        draining.join()
+        node.stop()
+    _log.info("stopped")
+    return 0 if all(finished) else 1

@@ -166,9 +166,10 @@ def test_a_version_that_is_known_to_be_over_is_not_tried_again(
 
 
 def test_a_task_made_here_is_handed_out_without_a_search_for_it(
-    store: ScriptedStore, dispatcher: ClaimDispatcher
+    store: ScriptedStore, dispatcher: ClaimDispatcher, runtime: QuickRuntime
 ) -> None:
     """Who waits gets a new task at once, long before a search could show it."""
+    runtime.spawns = True
     with ThreadPoolExecutor(1) as pool:
         waiting: Future[Sequence[StoredTask]] = pool.submit(
             dispatcher.claim, request(block_for=LONG)
@@ -323,9 +324,10 @@ def test_a_shut_gate_keeps_claims_out_and_hands_out_nothing(
 
 
 def test_closing_answers_everybody_and_claims_no_more(
-    store: ScriptedStore, dispatcher: ClaimDispatcher
+    store: ScriptedStore, dispatcher: ClaimDispatcher, runtime: QuickRuntime
 ) -> None:
     """Those who wait get nothing, at once; those who come are sent away."""
+    runtime.spawns = True
     with ThreadPoolExecutor(3) as pool:
         waiting = [pool.submit(dispatcher.claim, request(block_for=LONG)) for _ in range(3)]
         while dispatcher.waiting < 3:
@@ -364,6 +366,7 @@ def test_what_its_worker_has_reported_on_is_not_taken_back(runtime: QuickRuntime
 
 def test_many_claims_and_offers_at_once_hand_out_each_task_once(runtime: QuickRuntime) -> None:
     """Whatever the threads do, no task goes to two workers and none is forgotten."""
+    runtime.spawns = True
     store = ScriptedStore()
     lock = threading.Lock()
 

@@ -1,0 +1,205 @@
+"""The use cases of one task: decided anew after a lost race, answered the same when repeated."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from tasques.core import errors, lifecycle
+from tasques.core.json_object import JsonObject
+from tasques.core.ports import Conflict, Exists, Write, WriteOutcome
+from tasques.core.queues import QueueName, TaskId, WorkerId
+from tasques.core.service.task_service import TaskService
+from tasques.core.tasks import Extensions, NewTask, State, StoredTask, TaskKey
+from tasques.core.values import Duration
+from tests.service.conftest import MINUTE, START, QuickRuntime, ScriptedStore, make_task
+
+WORKER = WorkerId("w")
+KEY = make_task().key
+DATA = JsonObject.of({"n": 1})
+
+
+def new_task(**more: object) -> NewTask:
+    given: dict[str, object] = {"queue": QueueName("mail"), "kind": "send", **more}
+    return NewTask(retry_times=2, processing_timeout=MINUTE, **given)
+
+
+def strict(store: ScriptedStore) -> None:
+    """Let *store* refuse as a store does."""
+
+    def script(write: Write, number: int) -> WriteOutcome | None:
+        known = store.stored.get(write.key)
+        expected = getattr(write, "expected", None)
+        if expected is None:
+            return Exists() if known else None
+        return None if known and known.version == expected else Conflict()
+
+    store._script = script
+
+
+@pytest.fixture
+def tasks(store: ScriptedStore, runtime: QuickRuntime) -> TaskService:
+    strict(store)
+    return TaskService(store, runtime)
+
+
+def claim(store: ScriptedStore, worker: WorkerId = WORKER) -> StoredTask:
+    task = store.stored[KEY].task if KEY in store.stored else make_task()
+    return store.put(lifecycle.claim(task, worker=worker, now=START)).stored
+
+
+def test_a_created_task_can_be_read(tasks: TaskService) -> None:
+    """With a random id of 32 hexadecimal digits, unless it brings one."""
+    created = tasks.create(new_task())
+    assert tasks.get(created.task.key) == created
+    assert len(created.task.id) == 32
+    assert tasks.create(new_task(id=TaskId("mine"))).task.id == "mine"
+
+
+def test_what_waits_here_is_told(store: ScriptedStore, runtime: QuickRuntime) -> None:
+    """Created, failed and given back tasks are offered; finished and dead ones are not."""
+    strict(store)
+    offered: list[str] = []
+    tasks = TaskService(store, runtime, on_waiting=lambda s: offered.append(s.task.state))
+    tasks.create(new_task(id=KEY.id))
+    claim(store)
+    tasks.fail(KEY, worker=WORKER, data=None, retry_in=Duration(0))
+    claim(store)
+    tasks.unclaim(KEY, worker=WORKER)
+    claim(store)
+    tasks.fail(KEY, worker=WORKER, data=None, give_up=True)
+    assert offered == [State.QUEUED, State.FAILED, State.QUEUED]
+
+
+def test_an_id_is_created_once(tasks: TaskService) -> None:
+    """In whatever state the first one is."""
+    tasks.create(new_task(id=KEY.id))
+    with pytest.raises(errors.TaskAlreadyExists):
+        tasks.create(new_task(id=KEY.id))
+
+
+def test_a_repeat_with_the_same_key_gets_the_task_as_it_is_now(
+    tasks: TaskService, store: ScriptedStore
+) -> None:
+    """The key makes the id, so the repeat meets the first one."""
+    first = tasks.create(new_task(args=DATA), idempotency_key="k")
+    again = tasks.create(new_task(args=DATA), idempotency_key="k")
+    assert again == first
+    assert len(store.stored) == 1
+
+
+def test_a_key_belongs_to_one_content(tasks: TaskService) -> None:
+    """Another content under the same key is a mistake of the producer's, and said so."""
+    tasks.create(new_task(args=DATA), idempotency_key="k")
+    with pytest.raises(errors.IdempotencyKeyReused):
+        tasks.create(new_task(), idempotency_key="k")
+
+
+def test_where_the_digest_is_gone_the_key_alone_decides(
+    tasks: TaskService, store: ScriptedStore
+) -> None:
+    """An original server that rewrites the document drops it."""
+    first = tasks.create(new_task(), idempotency_key="k")
+    stripped = store.put(attrs.evolve(first.task, extensions=Extensions())).stored
+    assert tasks.create(new_task(args=DATA), idempotency_key="k") == stripped
+
+
+def test_keys_of_different_queues_are_different(tasks: TaskService) -> None:
+    """No joining of queue and key makes two pairs one id."""
+    one = tasks.create(new_task(queue=QueueName("a")), idempotency_key="bc")
+    other = tasks.create(new_task(queue=QueueName("ab")), idempotency_key="c")
+    assert one.task.id != other.task.id
+
+
+def test_an_id_and_a_key_exclude_each_other(tasks: TaskService) -> None:
+    """Which of them should decide, nobody could say."""
+    with pytest.raises(errors.InvalidInput):
+        tasks.create(new_task(id=KEY.id), idempotency_key="k")
+
+
+def test_a_lost_race_is_decided_anew(
+    tasks: TaskService, store: ScriptedStore, runtime: QuickRuntime
+) -> None:
+    """A report came between: the completion is made on what is there now, and both count."""
+    claim(store)
+    script = store._script
+
+    def race(write: Write, number: int) -> WriteOutcome | None:
+        if number == 1:
+            current = store.stored[KEY].task
+            store.put(lifecycle.report(current, worker=WORKER, data=DATA, at=START))
+        return script(write, number)
+
+    store._script = race
+    done = tasks.complete(KEY, worker=WORKER, data=None)
+    assert done.task.state is State.DONE
+    assert done.task.last_claim is not None
+    assert done.task.last_claim.last_report is not None
+    assert done.task.last_claim.last_report.data == DATA
+
+
+def test_races_are_run_so_often_and_no_more(store: ScriptedStore, runtime: QuickRuntime) -> None:
+    """The setting counts the repetitions after the first try; then it is a conflict."""
+    claim(store)
+
+    def script(write: Write, number: int) -> WriteOutcome | None:
+        store.put(store.stored[KEY].task)
+        return Conflict()
+
+    store._script = script
+    with pytest.raises(errors.VersionConflict):
+        TaskService(store, runtime, conflict_retries=3).complete(KEY, worker=WORKER, data=None)
+    assert len(store.batches) == 4
+
+
+@pytest.mark.parametrize("verb", ["done", "failed", "unclaim"])
+def test_a_repeat_of_the_same_worker_is_answered_as_the_first(
+    verb: str, tasks: TaskService, store: ScriptedStore
+) -> None:
+    """The answer was lost, the worker asks again: 200 with the same task, nothing written."""
+    claim(store)
+
+    def ask(worker: WorkerId = WORKER, data: JsonObject | None = DATA) -> StoredTask:
+        if verb == "done":
+            return tasks.complete(KEY, worker=worker, data=data)
+        if verb == "failed":
+            return tasks.fail(KEY, worker=worker, data=data)
+        return tasks.unclaim(KEY, worker=worker, run_in=None if data else Duration(1))
+
+    first = ask()
+    writes = len(store.batches)
+    assert ask() == first
+    assert len(store.batches) == writes
+    with pytest.raises(errors.TaskNotClaimed):
+        ask(data=None)
+    with pytest.raises(errors.TaskNotClaimed):
+        ask(worker=WorkerId("another"))
+
+
+def test_a_repeat_does_not_hide_who_holds_the_task_now(
+    tasks: TaskService, store: ScriptedStore, runtime: QuickRuntime
+) -> None:
+    """Failed, and claimed by another worker since: the repeat is not the owner's."""
+    claim(store)
+    tasks.fail(KEY, worker=WORKER, data=None, retry_in=Duration(0))
+    claim(store, WorkerId("another"))
+    with pytest.raises(errors.TaskNotOwned):
+        tasks.fail(KEY, worker=WORKER, data=None, retry_in=Duration(0))
+
+
+def test_a_report_is_not_answered_from_memory(tasks: TaskService, store: ScriptedStore) -> None:
+    """Each moves the time-out; a report on a finished task is refused."""
+    claim(store)
+    tasks.report(KEY, worker=WORKER, data=DATA)
+    tasks.complete(KEY, worker=WORKER, data=None)
+    with pytest.raises(errors.TaskNotClaimed):
+        tasks.report(KEY, worker=WORKER, data=DATA)
+
+
+def test_what_is_not_there_is_not_found(tasks: TaskService) -> None:
+    """Whatever is asked of it."""
+    missing = TaskKey(QueueName("mail"), TaskId("missing"))
+    with pytest.raises(errors.TaskNotFound):
+        tasks.get(missing)
+    with pytest.raises(errors.TaskNotFound):
+        tasks.complete(missing, worker=WORKER, data=None)
