@@ -1,0 +1,102 @@
+"""
+How strings are written that are more than strings: what a schema can say of them, and the rest.
+
+A pattern cannot say everything: not a length in bytes, not "lower case in every script", not a
+range. What it leaves open is part of the *format*, whose meaning :data:`NOTATIONS` states and the
+API description repeats. So a pattern is never stricter than the server (save that it lets zero have
+no minus sign where none else may), and format and pattern together are never laxer.
+
+The patterns keep to what ECMAScript, Python and Rust read alike: no classes such as "a digit", which
+is an ASCII digit to one and any script's to another, and no named groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import attrs
+
+from tasques.core.queues import MAX_ID_BYTES, MAX_QUEUE_BYTES, QueueName, TaskId, WorkerId
+from tasques.core.values import Duration, Instant
+
+
+@attrs.frozen(kw_only=True)
+class Notation:
+    """
+    How a type is written as a string.
+
+    Attributes:
+        format: The name under which API descriptions announce it.
+        pattern: What every such string matches.
+        unsigned_pattern: The same without a minus sign, where that makes a difference.
+        max_length: The most characters that it may have; None where there is no limit.
+        meaning: What it stands for and what the pattern does not say, in Markdown.
+    """
+
+    format: str
+    pattern: str
+    unsigned_pattern: str | None = None
+    max_length: int | None = None
+    meaning: str
+
+
+_CONTROL: Final = "\\u0000-\\u001f\\u007f-\\u009f"
+_AMOUNT: Final = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h)"
+
+_QUEUE: Final = Notation(
+    format="queue-name",
+    pattern=rf'^(?![-_+]|\.{{1,2}}$)[^\\/*?"<>| ,#:A-Z{_CONTROL}]+$',
+    max_length=MAX_QUEUE_BYTES,
+    meaning=(
+        'the name of a queue: without any of `\\ / * ? " < > | , # :`, space and control characters;'
+        " not beginning with `_`, `-` or `+`; neither `.` nor `..`; in lower case, whatever the"
+        f" script; at most {MAX_QUEUE_BYTES} bytes in UTF-8"
+    ),
+)
+
+_ID: Final = Notation(
+    format="task-id",
+    pattern=r"^(?!\.{1,2}$)[^/]*$",
+    max_length=MAX_ID_BYTES,
+    meaning=(
+        "what names a task within its queue: without `/`; neither `.` nor `..`; at most"
+        f" {MAX_ID_BYTES} bytes in UTF-8"
+    ),
+)
+
+# Not "duration": under that name JSON Schema knows the ISO 8601 notation, which is another.
+_DURATION: Final = Notation(
+    format="go-duration",
+    pattern=rf"^[+-]?(?:0|(?:{_AMOUNT})+)$",
+    unsigned_pattern=rf"^\+?(?:0|(?:{_AMOUNT})+)$",
+    meaning=(
+        "a length of time as Go writes it, such as `1h30m`, `1.5s` or `250ms`: decimal numbers, each"
+        " with one of the units `h`, `m`, `s`, `ms`, `us` (`µs`), `ns`; at most"
+        " `2562047h47m16.854775807s`"
+    ),
+)
+
+_TIME: Final = Notation(
+    format="date-time",
+    pattern=(
+        "^(?!0000)[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9]"
+        r"(?:[.,][0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})$"
+    ),
+    meaning=(
+        "a point in time as RFC 3339 writes it, with an upper-case `T` and `Z`, in the years 1 to"
+        " 9999 UTC, without leap seconds; decimals beyond the ninth are cut off"
+    ),
+)
+
+_WORKER: Final = Notation(
+    format="worker-id",
+    pattern=r"[^\u0000-\u0020\u007f-\u00a0]",
+    meaning="what names a worker: something besides white space",
+)
+
+#: How each type of a field or parameter is written, if more is to be said than "a string".
+NOTATIONS: Final[Mapping[object, Notation]] = MappingProxyType(
+    {QueueName: _QUEUE, TaskId: _ID, WorkerId: _WORKER, Duration: _DURATION, Instant: _TIME}
+)
