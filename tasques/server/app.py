@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 import falcon
+from falcon.routing import CompiledRouter
 
 from tasques.core.service.services import Services
 from tasques.server import errors
@@ -13,6 +14,7 @@ from tasques.server.bodies import BodyBudgetMiddleware
 from tasques.server.claiming import ClaimsResource
 from tasques.server.credentials import CredentialsMiddleware, Users
 from tasques.server.delivery import DeliveryMiddleware
+from tasques.server.documentation.resources import add_documentation
 from tasques.server.health import LiveResource, ReadyResource
 from tasques.server.middleware import AccessLogMiddleware, GzipMiddleware, PathMiddleware
 from tasques.server.options import ServerOptions
@@ -42,13 +44,35 @@ def create_app(
         waiting: The places for waiting claims, for those who want to watch them; made of the
             options if not given.
     """
-    app: App = falcon.App(media_type=CONTENT_TYPE, middleware=_middleware(options))
+    app: App = falcon.App(
+        media_type=CONTENT_TYPE, middleware=_middleware(options), router=_Router()
+    )
     app.req_options.strip_url_path_trailing_slash = True
     errors.install(app)
     resources = _resources(services, waiting or WaitingClaims(options.waiting_claims))
     for path in dict.fromkeys(route.path for route in ROUTES):
         app.add_route(path, resources[path])
+    add_documentation(app, credentials=bool(options.users))
     return app
+
+
+class _Router(CompiledRouter):
+    """Has the methods of the table and no others; Falcon would add OPTIONS everywhere."""
+
+    def map_http_methods(self, resource: object, **kwargs: Any) -> Any:
+        """The responders of *resource* by method."""
+        methods = super().map_http_methods(resource, **kwargs)
+        methods.setdefault("OPTIONS", _no_options(sorted(methods)))
+        return methods
+
+
+def _no_options(allowed: list[str]) -> Any:
+    def on_options(
+        request: falcon.Request, response: falcon.Response, **params: object
+    ) -> NoReturn:
+        raise falcon.HTTPMethodNotAllowed(allowed)
+
+    return on_options
 
 
 def _resources(services: Services, waiting: WaitingClaims) -> Mapping[str, object]:

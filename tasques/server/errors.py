@@ -87,6 +87,10 @@ def _on_http_error(
     _answer(response, status, NO_SUCH_ROUTE if unknown else error.description or error.title or "")
     for name, value in dict(error.headers or {}).items():
         response.set_header(name, value)
+    if isinstance(error, falcon.HTTPMethodNotAllowed):
+        # Falcon lists OPTIONS, which is refused too.
+        allowed = dict(error.headers or {})["Allow"].split(", ")
+        response.set_header("Allow", ", ".join(name for name in allowed if name != "OPTIONS"))
 
 
 def _on_fault(
