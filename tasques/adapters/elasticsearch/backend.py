@@ -1,0 +1,75 @@
+"""All of it together: the backend that the server runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tasques.adapters.elasticsearch import client as clients
+from tasques.adapters.elasticsearch import errors
+from tasques.adapters.elasticsearch.adoption import Adoption
+from tasques.adapters.elasticsearch.client import Client
+from tasques.adapters.elasticsearch.health import Health
+from tasques.adapters.elasticsearch.indices import IndexNames
+from tasques.adapters.elasticsearch.quarantine import Quarantine
+from tasques.adapters.elasticsearch.settings import ElasticsearchSettings
+from tasques.adapters.elasticsearch.setup import Setup
+from tasques.adapters.elasticsearch.store import ElasticsearchTaskStore
+from tasques.core.ports import Problem, Runtime, SetupStep
+from tasques.core.values import Instant
+
+
+class ElasticsearchBackend:
+    """
+    The :class:`~tasques.core.ports.Backend` of Elasticsearch.
+
+    Attributes:
+        client: For counts of what the cluster warned about.
+        quarantine: For counts of documents that are no tasks.
+    """
+
+    def __init__(self, settings: ElasticsearchSettings, client: Client, runtime: Runtime) -> None:
+        names = IndexNames(settings.prefix)
+        self._settings = settings
+        self.client = client
+        self.quarantine = Quarantine(runtime)
+        adoption = Adoption(client, names, runtime)
+        self._tasks = ElasticsearchTaskStore(client, names, adoption, self.quarantine)
+        self._setup = Setup(client, names, settings.lifecycle)
+        self._health = Health(client, names, self._setup, runtime)
+
+    @classmethod
+    def connect(cls, settings: ElasticsearchSettings, runtime: Runtime) -> ElasticsearchBackend:
+        """
+        The backend for *settings*; nothing is sent yet.
+
+        Raises:
+            InvalidInput: If the installed client library or the certificates cannot be used.
+        """
+        return cls(settings, clients.connect(settings, runtime), runtime)
+
+    @property
+    def url(self) -> str:
+        return self._settings.url
+
+    @property
+    def is_durable(self) -> bool:
+        return True
+
+    @property
+    def tasks(self) -> ElasticsearchTaskStore:
+        return self._tasks
+
+    def check(self) -> Sequence[Problem]:
+        return self._health.check()
+
+    def server_time(self) -> Instant | None:
+        return self._health.server_time()
+
+    def setup(self, *, apply: bool) -> Sequence[SetupStep]:
+        try:
+            return self._setup.run(apply=apply)
+        except errors.RequestFailed as failure:
+            raise errors.unreachable(failure) from failure
+
+    def close(self) -> None:
+        self.client.close()

@@ -1,0 +1,168 @@
+"""
+Searches that pass over what is no task, several in one request.
+
+A document that is no task ("poison") takes a place among the hits. Those that are known are left
+out by the query; where others fill a page, the next page is read, so that no number of bad ones at
+the head of a queue hides the good ones behind them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+import attrs
+import msgspec
+
+from tasques.adapters.elasticsearch import answers, documents, errors
+from tasques.adapters.elasticsearch.answers import Cause, Hit, SearchAnswer
+from tasques.adapters.elasticsearch.client import NDJSON, Client
+from tasques.adapters.elasticsearch.documents import MalformedDocument
+from tasques.adapters.elasticsearch.indices import IndexNames, Json
+from tasques.adapters.elasticsearch.quarantine import Quarantine
+from tasques.adapters.elasticsearch.queries import MAX_SIZE, Page
+from tasques.core.errors import StoreUnavailable
+from tasques.core.tasks import StoredTask, Task, Version
+
+_log = logging.getLogger(__name__)
+
+#: After a page that held bad documents the next ones are at least so large.
+MIN_NEXT_PAGE: Final = 500
+#: Pages of one search; more bad documents than they hold are not passed over.
+MAX_PAGES: Final = 40
+
+# Answers that hold documents are never filtered: that would write the documents' numbers anew.
+_PATH: Final = "/_msearch"
+_ENCODE: Final = msgspec.json.Encoder().encode
+
+Body: TypeAlias = Callable[[Page], Json]
+
+
+@attrs.define(kw_only=True)
+class Search:
+    """
+    One search on its way through its pages.
+
+    Attributes:
+        indices: Names of indices; empty for those of every queue.
+        body: Makes the request for a page.
+        wanted: Whether a task is one; the index rounds times to milliseconds, this does not.
+        limit: So many tasks are enough.
+        found: Tasks so far, in the order of the search.
+    """
+
+    indices: tuple[str, ...]
+    body: Body
+    wanted: Callable[[Task], bool]
+    limit: int
+    found: list[StoredTask] = attrs.field(factory=list)
+    _size: int = 0
+    _after: msgspec.Raw | None = None
+
+    def request(self, names: IndexNames, quarantine: Quarantine) -> bytes:
+        """The two lines of a multi search for the next page."""
+        self._size = min(self.limit if self._after is None else MIN_NEXT_PAGE, MAX_SIZE)
+        page = Page(size=self._size, excluded=quarantine.excluded(self.indices), after=self._after)
+        header = {
+            "index": self.indices or names.all_queues,
+            # A queue that was never used has no index, and holds nothing.
+            "ignore_unavailable": True,
+            "allow_no_indices": True,
+            "expand_wildcards": "open,hidden",
+        }
+        return _ENCODE(header) + b"\n" + _ENCODE(self.body(page)) + b"\n"
+
+    def wants_more(self, hits: Sequence[Hit]) -> bool:
+        """Whether there may be more to find after *hits*, and it is worth looking."""
+        if len(hits) < self._size or len(self.found) >= self.limit:
+            return False
+        self._after = hits[-1].sort
+        return True
+
+
+class Searcher:
+    """Runs searches; safe for several threads."""
+
+    def __init__(self, client: Client, names: IndexNames, quarantine: Quarantine) -> None:
+        self._client = client
+        self._names = names
+        self._quarantine = quarantine
+
+    def run(self, searches: Sequence[Search]) -> None:
+        """
+        Fill *searches*, all in one request unless bad documents want more pages.
+
+        A shard that is not there, as while its index is being made, holds nothing; a search that
+        fails otherwise finds nothing while others succeed, and is logged.
+
+        Raises:
+            StoreUnavailable: If Elasticsearch is out of reach or has too much to do, or if every
+                search failed.
+        """
+        open_searches = [search for search in searches if search.limit > 0]
+        for _ in range(MAX_PAGES):
+            if not open_searches:
+                return
+            results = self._request(open_searches)
+            _raise_failures(results)
+            open_searches = [
+                search
+                for search, result in zip(open_searches, results, strict=True)
+                if self._take(search, result)
+            ]
+
+    def _request(self, searches: Sequence[Search]) -> Sequence[SearchAnswer]:
+        body = b"".join(search.request(self._names, self._quarantine) for search in searches)
+        try:
+            answer = self._client.request("POST", _PATH, body, content_type=NDJSON, repeatable=True)
+            if not answer.is_ok:
+                raise errors.unavailable(answer.status, answers.error(answer.body))
+            results = answers.multi_search(answer.body)
+        except errors.RequestFailed as failure:
+            raise errors.unreachable(failure) from failure
+        except answers.UnreadableAnswer as error:
+            raise StoreUnavailable(str(error)) from error
+        if len(results) != len(searches):
+            raise StoreUnavailable("Elasticsearch answered another number of searches")
+        return results
+
+    def _take(self, search: Search, result: SearchAnswer) -> bool:
+        """Add what *result* holds to *search*; whether it wants another page."""
+        for hit in result.hits.hits:
+            task = self._task(hit)
+            if task is not None and search.wanted(task):
+                version = Version(hit.primary_term, hit.seq_no)
+                search.found.append(StoredTask(task=task, version=version))
+        return search.wants_more(result.hits.hits)
+
+    def _task(self, hit: Hit) -> Task | None:
+        queue = self._names.queue_of(hit.index)
+        try:
+            if queue is None:
+                raise MalformedDocument("its index is not a queue's")
+            return documents.decode(hit.source, queue=queue, id=hit.id)
+        except MalformedDocument as error:
+            self._quarantine.put(hit.index, hit.id, hit.seq_no, str(error))
+            return None
+
+
+def _raise_failures(results: Sequence[SearchAnswer]) -> None:
+    """Raise for what concerns every search; log what concerns one."""
+    failures = [
+        (result.status, cause) for result in results if (cause := _failure(result)) is not None
+    ]
+    for status, cause in failures:
+        if errors.is_overload(status, cause) or len(failures) == len(results):
+            raise errors.unavailable(status, cause)
+        _log.warning("a search failed: %s", errors.describe(status, cause))
+
+
+def _failure(result: SearchAnswer) -> Cause | None:
+    """Why *result* is none, unless its shards are merely absent."""
+    if result.error is None:
+        return None
+    causes = result.error.root_cause
+    if all(cause.type in errors.ABSENT_SHARDS for cause in causes) and result.status in (404, 503):
+        return None
+    return causes[0] if causes else result.error
