@@ -107,6 +107,7 @@ OPEN_ERRORS: Final[Mapping[int, str]] = MappingProxyType(
         413: "The body is larger than the server takes",
         431: "The headers are larger than the server takes",
         500: "A fault of the server's own",
+        501: "The body comes in a transfer coding other than chunked",
         503: "Trouble behind the server, or more work than it can hold; see Retry-After",
     }
 )
@@ -175,7 +176,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         path="/tasques",
         operation_id="create-task",
         tag="tasks",
-        summary="Add a new Task",
+        summary="Create a task",
         description="Creates a task, queued. Of any number of requests with one id, one creates.",
         parameters=(_IDEMPOTENCY_KEY,),
         request=NewTaskBody,
@@ -191,7 +192,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         path="/tasques/{queue}/{id}",
         operation_id="get-existing-task",
         tag="tasks",
-        summary="Get a Task",
+        summary="Look at a task",
         description="The task as it is now: the last write is seen at once.",
         parameters=(_QUEUE, _ID),
         response=TaskAnswer,
@@ -202,7 +203,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         path="/tasques/claims",
         operation_id="claim-tasks",
         tag="tasks",
-        summary="Claims a number of Tasks",
+        summary="Claim tasks",
         description=(
             "Hands out tasks that are due: highest priority first, then the longest due, then the"
             " most attempts left. Waits up to `block_for` for `min_amount` of them, holding nothing"
@@ -219,7 +220,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         path="/tasques/claims/{queue}/{id}",
         operation_id="unclaim-existing-task",
         tag="tasks",
-        summary="Unclaims a Task",
+        summary="Give a claimed task back",
         description="Gives a claimed task back to its queue; the attempt does not count.",
         parameters=(_QUEUE, _ID, _WORKER, _RUN_IN),
         response=TaskAnswer,
@@ -230,7 +231,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         path="/tasques/reports/{queue}/{id}",
         operation_id="report-on-claimed-task",
         tag="tasks",
-        summary="Reports on a Task",
+        summary="Report on a claimed task",
         description="A sign of life: the time that the worker has begins anew.",
         parameters=(_QUEUE, _ID, _WORKER),
         request=ReportBody,
@@ -242,7 +243,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         path="/tasques/done/{queue}/{id}",
         operation_id="mark-claimed-task-done",
         tag="tasks",
-        summary="Mark Task as Done",
+        summary="Complete a claimed task",
         description="Ends the attempt, and the task, with success.",
         parameters=(_QUEUE, _ID, _WORKER),
         request=SuccessBody,
@@ -254,7 +255,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         path="/tasques/failed/{queue}/{id}",
         operation_id="mark-claimed-task-failed",
         tag="tasks",
-        summary="Mark Task as Failed",
+        summary="Fail a claimed task",
         description=(
             "Ends the attempt with failure. With attempts left the task is tried again after a"
             " backoff, or after `retry_in`; without, or with `give_up`, it is dead."
