@@ -117,12 +117,12 @@ class ConsoleFormatter(logging.Formatter):
     """Time, level, message and fields on a line; a traceback below, each of its lines marked."""
 
     def format(self, record: logging.LogRecord) -> str:
-        # Where the message was made of a mapping, it says those fields already.
-        said = record.args if isinstance(record.args, Mapping) else {}
+        # A message made of a mapping may say some of the fields itself.
+        said = str(record.msg) if isinstance(record.args, Mapping) else ""
         pairs = "".join(
             f" {key}={_console_value(value)}"
             for key, value in fields(record).items()
-            if key not in said
+            if f"%({key})" not in said
         )
         level = level_name(record.levelno).upper()
         line = f"{_time(record)} {level:5} {escape(record.getMessage())}{escape(pairs)}"

@@ -18,7 +18,8 @@ MAX_SEARCH: Final = 10_000
 #: Why settings of recurring tasks do nothing.
 NO_RECURRING: Final = "Recurring tasks are not run yet."
 _ONE_SEARCH: Final = (
-    "Claims that wait for the same queues share one search, whose pace follows what it finds."
+    "Claims that wait for the same queues share one search, whose pace and size follow what is "
+    "wanted and found."
 )
 
 
@@ -109,13 +110,12 @@ class Defaults:
     claim_amount_search_multiplier: int = setting(
         WHOLE_NUMBER,
         5,
-        "How many times as many tasks as are asked for a claim looks at, since others may take "
-        "some first.",
+        "How many times as many tasks as are asked for a claim of the original looks at, since "
+        "others may take some first.",
         unit="times",
         minimum=1,
         maximum=MAX_SEARCH,
-        too_small="With many workers on a queue, claims need several searches.",
-        too_large="Searches bring tasks that are not needed.",
+        without_effect=_ONE_SEARCH,
     )
     retry_times: int = setting(
         WHOLE_NUMBER,

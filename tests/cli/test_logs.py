@@ -110,7 +110,7 @@ def test_the_console_has_fields_that_the_message_lacks():
         "f",
         1,
         "%(method)s",
-        ({"method": "GET"},),
+        ({"method": "GET", "request_id": "r 1"},),
         None,
         extra={"method": "GET", "request_id": "r 1", "empty": ""},
     )
