@@ -1,7 +1,5 @@
 """The settings of the work in the background: time-outs, the archive, recurring tasks."""
 
-
-
 from __future__ import annotations
 
 from typing import Final
