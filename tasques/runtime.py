@@ -119,7 +119,7 @@ class Loop:
     def _guarded_step(self) -> Duration:
         try:
             pause = self._step()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - background work outlives whatever happens
             self.errors += 1
             self.last_error = f"{type(error).__name__}: {error}"
             _log.exception("the loop %s failed, and goes on", self.name)
