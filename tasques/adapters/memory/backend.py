@@ -1,0 +1,44 @@
+"""What a server needs beside a store, for a store that needs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tasques.adapters.memory.task_store import MemoryTaskStore
+from tasques.core.ports import Problem, Runtime, SetupStep, TaskStore
+from tasques.core.values import Instant
+
+
+class MemoryBackend:
+    """
+    A private :class:`~tasques.core.ports.Backend` in memory: nobody else sees its tasks.
+
+    Args:
+        runtime: Its lock comes from there; it asks for nothing else.
+    """
+
+    url = "memory:"
+    is_durable = False
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._tasks = MemoryTaskStore(runtime)
+
+    @property
+    def tasks(self) -> TaskStore:
+        """The store of tasks, the same one each time."""
+        return self._tasks
+
+    def check(self) -> Sequence[Problem]:
+        """Nothing: memory is there as long as this process is."""
+        return ()
+
+    def server_time(self) -> Instant | None:
+        """None: it lives by the clock of this process."""
+        return None
+
+    def setup(self, *, apply: bool) -> Sequence[SetupStep]:
+        """Nothing is ever missing."""
+        return ()
+
+    def close(self) -> None:
+        """Nothing to give back."""
