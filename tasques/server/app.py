@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import falcon
+from falcon.responders import create_method_not_allowed
 from falcon.routing import CompiledRouter
 
 from tasques.core.service.services import Services
@@ -61,18 +62,9 @@ class _Router(CompiledRouter):
 
     def map_http_methods(self, resource: object, **kwargs: Any) -> Any:
         """The responders of *resource* by method."""
-        methods = super().map_http_methods(resource, **kwargs)
-        methods.setdefault("OPTIONS", _no_options(sorted(methods)))
+        methods: dict[str, Any] = dict(super().map_http_methods(resource, **kwargs))
+        methods.setdefault("OPTIONS", create_method_not_allowed(sorted(methods)))
         return methods
-
-
-def _no_options(allowed: list[str]) -> Any:
-    def on_options(
-        request: falcon.Request, response: falcon.Response, **params: object
-    ) -> NoReturn:
-        raise falcon.HTTPMethodNotAllowed(allowed)
-
-    return on_options
 
 
 def _resources(services: Services, waiting: WaitingClaims) -> Mapping[str, object]:
