@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
@@ -162,9 +163,12 @@ def _defaults(settings: Settings) -> Defaults:
     )
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, *, announce: Callable[[str], None]) -> int:
     """
     Serve HTTP until SIGINT or SIGTERM, which must be the business of this thread.
+
+    Args:
+        announce: Told the address, once requests are answered there.
 
     Returns:
         The exit status: 0, or 1 if requests under way did not finish in time.
@@ -196,7 +200,7 @@ def serve(settings: Settings) -> int:
     except BaseException:
         backend.close()
         raise
-    return _serve_until_told(node, front, settings.shutdown_timeout)
+    return _serve_until_told(node, front, settings.shutdown_timeout, announce)
 
 
 def _refuse_unusable(backend: Backend) -> None:
@@ -207,7 +211,9 @@ def _refuse_unusable(backend: Backend) -> None:
         raise errors.StoreUnavailable("; ".join(f"{p.code}: {p.message}" for p in fatal))
 
 
-def _serve_until_told(node: Node, front: Front, grace: Duration) -> int:
+def _serve_until_told(
+    node: Node, front: Front, grace: Duration, announce: Callable[[str], None]
+) -> int:
     stop = threading.Event()
     finished: list[bool] = []
 
@@ -232,7 +238,7 @@ def _serve_until_told(node: Node, front: Front, grace: Duration) -> int:
     node.start()
     draining = threading.Thread(target=drain, name="drain")
     draining.start()
-    print(f"Tasques listens on {front.url}", flush=True)
+    announce(front.url)
     _log.info("listening on %s, with tasks in %s", front.url, node.backend.url)
     try:
         front.run()

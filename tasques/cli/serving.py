@@ -48,7 +48,11 @@ def _serve(settings: Settings) -> int:
     # Slow to import, and not wanted for help.
     from tasques import bootstrap
 
-    return bootstrap.serve(settings)
+    return bootstrap.serve(settings, announce=_announce)
+
+
+def _announce(url: str) -> None:
+    print(f"Tasques listens on {url}", flush=True)
 
 
 def _begin_log(settings: Settings) -> None:

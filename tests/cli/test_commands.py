@@ -62,7 +62,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The settings of each time that serving began."""
     calls: list[Any] = []
 
-    def serve(settings: Any) -> int:
+    def serve(settings: Any, *, announce: object) -> int:
         calls.append(settings)
         return 0
 
@@ -177,7 +177,7 @@ def test_what_keeps_the_server_from_starting_is_status_1(
 ):
     """It is said on the terminal, and in the log where that is a file; never as a traceback."""
 
-    def serve(settings: object) -> int:
+    def serve(settings: object, *, announce: object) -> int:
         raise error
 
     monkeypatch.setattr(bootstrap, "serve", serve, raising=False)
@@ -191,7 +191,7 @@ def test_what_keeps_the_server_from_starting_is_status_1(
 
 def test_the_status_of_serving_is_the_status(monkeypatch: pytest.MonkeyPatch):
     """1 where requests did not finish in time."""
-    monkeypatch.setattr(bootstrap, "serve", lambda settings: 1, raising=False)
+    monkeypatch.setattr(bootstrap, "serve", lambda settings, announce: 1, raising=False)
 
     assert main(["serve"]) == 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ START = Instant.parse("2026-01-01T00:00:00Z")
 MINUTE = Duration.of_seconds(60)
 
 
-def make_task(id: str = "t1", queue: str = "mail", **more: object) -> Task:
+def make_task(id: str = "t1", queue: str = "mail", **more: Any) -> Task:
     """A queued task that is due at START."""
     new = NewTask(
         queue=QueueName(queue), kind="send", retry_times=2, processing_timeout=MINUTE, **more

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import attrs
 import pytest
@@ -30,8 +31,8 @@ from tests.service.conftest import MINUTE, START, QuickRuntime, ScriptedStore, m
 LONG = Duration.of_seconds(30)
 
 
-def request(*queues: str, **more: object) -> ClaimRequest:
-    wanted: dict[str, object] = {"amount": 1, "min_amount": 1, "block_for": ZERO, **more}
+def request(*queues: str, **more: Any) -> ClaimRequest:
+    wanted: dict[str, Any] = {"amount": 1, "min_amount": 1, "block_for": ZERO, **more}
     names = [QueueName(queue) for queue in queues or ("mail",)]
     return ClaimRequest(worker=WorkerId("w"), queues=names, **wanted)
 
@@ -45,7 +46,7 @@ def dispatcher(store: ScriptedStore, runtime: QuickRuntime) -> ClaimDispatcher:
     return ClaimDispatcher(store, runtime)
 
 
-def fill(store: ScriptedStore, *names: str, **more: object) -> None:
+def fill(store: ScriptedStore, *names: str, **more: Any) -> None:
     store.ready += [store.put(make_task(name, **more)).stored for name in names]
 
 
@@ -108,8 +109,12 @@ def test_the_oldest_waiter_is_served_first(
 ) -> None:
     """Of three who wait and two tasks, the last who came goes on waiting."""
     answers: list[str] = []
+
+    def answer(name: str) -> Callable[[object], None]:
+        return lambda _: answers.append(name)
+
     for name in ("first", "second", "third"):
-        dispatcher.register(request(block_for=LONG), lambda answer, name=name: answers.append(name))
+        dispatcher.register(request(block_for=LONG), answer(name))
     fill(store, "t1", "t2")
     dispatcher.step()
     assert answers == ["first", "second"]

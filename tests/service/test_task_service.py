@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import pytest
 
@@ -19,8 +21,8 @@ KEY = make_task().key
 DATA = JsonObject.of({"n": 1})
 
 
-def new_task(**more: object) -> NewTask:
-    given: dict[str, object] = {"queue": QueueName("mail"), "kind": "send", **more}
+def new_task(**more: Any) -> NewTask:
+    given: dict[str, Any] = {"queue": QueueName("mail"), "kind": "send", **more}
     return NewTask(retry_times=2, processing_timeout=MINUTE, **given)
 
 
