@@ -115,8 +115,8 @@ def _send(content: Content, request: falcon.Request, response: falcon.Response) 
         response.set_header(name, value)
     # Weak, since it is the same for the compressed form.
     response.set_header("ETag", f'W/"{content.tag}"')
-    response.content_type = content.media_type
     if any(known in ("*", content.tag) for known in request.if_none_match or ()):
         response.status = falcon.HTTP_304
     else:
+        response.content_type = content.media_type
         response.data = content.data

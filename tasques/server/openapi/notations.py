@@ -43,6 +43,10 @@ class Notation:
 
 
 _CONTROL: Final = "\\u0000-\\u001f\\u007f-\\u009f"
+_WHITE_SPACE: Final = (
+    "\\u0009-\\u000d\\u001c-\\u0020\\u0085\\u00a0\\u1680\\u2000-\\u200a"
+    "\\u2028\\u2029\\u202f\\u205f\\u3000"
+)
 _AMOUNT: Final = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h)"
 
 _QUEUE: Final = Notation(
@@ -92,7 +96,7 @@ _TIME: Final = Notation(
 
 _WORKER: Final = Notation(
     format="worker-id",
-    pattern=r"[^\u0000-\u0020\u007f-\u00a0]",
+    pattern=f"[^{_WHITE_SPACE}]",
     meaning="what names a worker: something besides white space",
 )
 

@@ -1,0 +1,173 @@
+"""The interactive pages in a real browser that can reach nothing but the server."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from typing import Any, Literal, TypeVar
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tasques.core.queues import QueueName, TaskId
+from tasques.core.tasks import State, TaskKey
+from tasques.server.app import create_app
+from tasques.server.front import Front
+from tasques.server.options import ServerOptions
+from tasques.server.routes import ROUTES
+from tests.server.conftest import World
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 30
+
+# No name resolves, and nothing that a browser does of its own accord is done.
+FLAGS = (
+    "--headless",
+    "--no-sandbox",  # which root may not use
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--no-proxy-server",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--window-size=1200,1600",
+)
+
+
+def _program(*names: str) -> str:
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    pytest.fail(
+        f"{names[0]} was not found; 'apt-get install chromium chromium-driver' installs it (Debian)"
+    )
+
+
+class Browser:
+    """A browser, and what it has done since it was last asked."""
+
+    def __init__(self, driver: webdriver.Chrome) -> None:
+        self.driver = driver
+
+    def find(self, selector: str, *, within: WebElement | None = None) -> WebElement:
+        """The first visible element; waits for it."""
+        place = within or self.driver
+
+        def visible(_: object) -> WebElement | Literal[False]:
+            found = place.find_elements(By.CSS_SELECTOR, selector)
+            return next((each for each in found if each.is_displayed()), False)
+
+        return self.wait(visible, f"nothing to see for {selector}")
+
+    def wait(self, condition: Callable[[object], T | Literal[False]], message: str) -> T:
+        """What *condition* gives once it gives something."""
+        return WebDriverWait(self.driver, PATIENCE_SECONDS).until(condition, message)
+
+    def click(self, selector: str, *, within: WebElement | None = None) -> None:
+        """Click at the element's place in the page; waits for it."""
+        self.driver.execute_script("arguments[0].click()", self.find(selector, within=within))
+
+    def requested(self) -> list[str]:
+        """The addresses of everything that pages have asked for, save the browser's own pages."""
+        messages = (json.loads(line["message"])["message"] for line in self._log("performance"))
+        requests = (m["params"] for m in messages if m["method"] == "Network.requestWillBeSent")
+        return [
+            request["request"]["url"]
+            for request in requests
+            if not request["documentURL"].startswith("chrome:")
+        ]
+
+    def complaints(self) -> list[str]:
+        """What the console has: refusals of the Content-Security-Policy, failures of scripts."""
+        return [line["message"] for line in self._log("browser")]
+
+    def _log(self, kind: str) -> list[dict[str, Any]]:
+        lines: list[dict[str, Any]] = self.driver.get_log(kind)
+        return lines
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    # One for all tests here: a start takes a second or two.
+    options = Options()
+    options.binary_location = _program("chromium", "chromium-browser", "google-chrome")
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SE_OFFLINE", "true")
+        environment.setenv("NO_PROXY", "localhost,127.0.0.1")
+        service = Service(executable_path=_program("chromedriver"))
+        driver = webdriver.Chrome(options=options, service=service)
+        yield driver
+        driver.quit()
+
+
+@pytest.fixture
+def browser(driver: webdriver.Chrome) -> Browser:
+    fresh = Browser(driver)
+    driver.get("about:blank")
+    fresh.requested()
+    fresh.complaints()
+    return fresh
+
+
+@pytest.fixture
+def server(world: World, serve: Callable[..., Front]) -> Front:
+    return serve(create_app(world.services, ServerOptions()))
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/", "/swagger/index.html"])
+def test_the_page_shows_every_operation_and_needs_nothing_but_the_server(
+    path: str, browser: Browser, server: Front
+) -> None:
+    """All routes can be read, nothing is fetched from elsewhere, and the policy forbids nothing."""
+    browser.driver.get(server.url + path)
+    for route in ROUTES:
+        browser.find(f"#operations-{route.tag}-{route.operation_id}")
+    assert "Tasques API" in browser.find(".info .title").text
+    requested = browser.requested()
+    assert server.url + path in requested
+    assert not [url for url in requested if not url.startswith((server.url + "/", "data:"))]
+    assert not browser.complaints()
+
+
+def test_a_task_can_be_created_from_the_page(browser: Browser, server: Front, world: World) -> None:
+    """Trying it out with the example as it stands gets 201, twice, and shows the task."""
+    browser.driver.get(server.url + "/docs")
+    operation = browser.find("#operations-tasks-create-task")
+    browser.click(".opblock-summary-control", within=operation)
+    browser.click(".try-out__btn", within=operation)
+    shown: list[str] = []
+    for _ in range(2):
+        browser.click(".btn.execute", within=operation)
+        shown.append(browser.wait(partial(_created, operation, shown), "no new task is shown"))
+    assert not browser.complaints()
+    for id in shown:
+        stored = world.services.tasks.get(TaskKey(QueueName("run-later"), TaskId(id)))
+        assert stored.task.state is State.QUEUED
+
+
+def _created(operation: WebElement, before: list[str], _: object) -> str | Literal[False]:
+    """The id of the task that an answer with 201 shows, once it is not one of *before*."""
+    # swagger-ui replaces the answer's elements whenever there is another.
+    with suppress(NoSuchElementException, StaleElementReferenceException):
+        answer = operation.find_element(By.CSS_SELECTOR, ".live-responses-table .response")
+        status = answer.find_element(By.CSS_SELECTOR, ".response-col_status").text
+        task = json.loads(answer.find_element(By.CSS_SELECTOR, "code.language-json").text)
+        if status.startswith("201") and task["id"] not in before:
+            return str(task["id"])
+    return False
