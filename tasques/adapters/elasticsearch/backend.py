@@ -33,7 +33,7 @@ class ElasticsearchBackend:
         self.client = client
         self.quarantine = Quarantine(runtime)
         adoption = Adoption(client, names, runtime)
-        self._tasks = ElasticsearchTaskStore(client, names, adoption, self.quarantine)
+        self._tasks = ElasticsearchTaskStore(client, names, adoption, self.quarantine, runtime)
         self._setup = Setup(client, names, settings.lifecycle)
         self._health = Health(client, names, self._setup, runtime)
 

@@ -152,7 +152,7 @@ def encode(task: Task) -> bytes:
     The document of *task*, as compact JSON without a line break.
 
     Raises:
-        ValueError: If it holds what JSON in UTF-8 cannot say, or a number beyond 64 bits.
+        ValueError: If it holds what JSON in UTF-8 cannot say.
     """
     claim = task.last_claim
     document = _TaskDocument(
@@ -174,10 +174,7 @@ def encode(task: Task) -> bytes:
         rank=rank(task.priority, task.run_at),
         ext=_encoded_extensions(task.extensions),
     )
-    try:
-        encoded = _ENCODER.encode(document)
-    except OverflowError as error:
-        raise ValueError("a number does not fit in 64 bits") from error
+    encoded = _ENCODER.encode(document)
     # A bulk request is read line by line, and an object's text is taken on trust.
     return _compact(encoded) if b"\n" in encoded else encoded
 

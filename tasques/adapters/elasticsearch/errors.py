@@ -129,8 +129,9 @@ def unreachable(failure: RequestFailed) -> StoreUnavailable:
 
 
 def describe(status: int, cause: Cause) -> str:
-    """Status, type and reason on one line, cut where it gets long."""
-    return f"{status} {cause.type} {cause.reason or ''}".strip()[:400]
+    """Status, type and reason on one line; without the documents that some reasons repeat."""
+    reason = (cause.reason or "").partition(", request: [")[0]
+    return " ".join(f"{status} {cause.type} {reason}".split())[:400]
 
 
 #: What a shard says that is not there at the moment, as it is while its index is being made.

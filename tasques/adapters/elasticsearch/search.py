@@ -23,6 +23,7 @@ from tasques.adapters.elasticsearch.indices import IndexNames, Json
 from tasques.adapters.elasticsearch.quarantine import Quarantine
 from tasques.adapters.elasticsearch.queries import MAX_SIZE, Page
 from tasques.core.errors import StoreUnavailable
+from tasques.core.ports import Runtime
 from tasques.core.tasks import StoredTask, Task, Version
 
 _log = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ _log = logging.getLogger(__name__)
 MIN_NEXT_PAGE: Final = 500
 #: Pages of one search; more bad documents than they hold are not passed over.
 MAX_PAGES: Final = 40
+#: A search that fails again and again is logged once in so long.
+LOG_SECONDS: Final = 60.0
 
 # Answers that hold documents are never filtered: that would write the documents' numbers anew.
 _PATH: Final = "/_msearch"
@@ -84,10 +87,14 @@ class Search:
 class Searcher:
     """Runs searches; safe for several threads."""
 
-    def __init__(self, client: Client, names: IndexNames, quarantine: Quarantine) -> None:
+    def __init__(
+        self, client: Client, names: IndexNames, quarantine: Quarantine, runtime: Runtime
+    ) -> None:
         self._client = client
         self._names = names
         self._quarantine = quarantine
+        self._runtime = runtime
+        self._logged_at = float("-inf")
 
     def run(self, searches: Sequence[Search]) -> None:
         """
@@ -105,7 +112,7 @@ class Searcher:
             if not open_searches:
                 return
             results = self._request(open_searches)
-            _raise_failures(results)
+            self._raise_failures(results)
             open_searches = [
                 search
                 for search, result in zip(open_searches, results, strict=True)
@@ -146,16 +153,18 @@ class Searcher:
             self._quarantine.put(hit.index, hit.id, hit.seq_no, str(error))
             return None
 
-
-def _raise_failures(results: Sequence[SearchAnswer]) -> None:
-    """Raise for what concerns every search; log what concerns one."""
-    failures = [
-        (result.status, cause) for result in results if (cause := _failure(result)) is not None
-    ]
-    for status, cause in failures:
-        if errors.is_overload(status, cause) or len(failures) == len(results):
-            raise errors.unavailable(status, cause)
-        _log.warning("a search failed: %s", errors.describe(status, cause))
+    def _raise_failures(self, results: Sequence[SearchAnswer]) -> None:
+        """Raise for what concerns every search; log, once in a while, what concerns one."""
+        failures = [
+            (result.status, cause) for result in results if (cause := _failure(result)) is not None
+        ]
+        for status, cause in failures:
+            if errors.is_overload(status, cause) or len(failures) == len(results):
+                raise errors.unavailable(status, cause)
+        now = self._runtime.monotonic()
+        if failures and now - self._logged_at >= LOG_SECONDS:
+            self._logged_at = now
+            _log.warning("a search failed: %s", errors.describe(*failures[0]))
 
 
 def _failure(result: SearchAnswer) -> Cause | None:

@@ -36,6 +36,7 @@ from tasques.core.ports import (
     Malformed,
     Missing,
     ReadOutcome,
+    Runtime,
     StoreTraits,
     Unknown,
     Write,
@@ -70,13 +71,18 @@ class ElasticsearchTaskStore:
     """The :class:`~tasques.core.ports.TaskStore` of Elasticsearch."""
 
     def __init__(
-        self, client: Client, names: IndexNames, adoption: Adoption, quarantine: Quarantine
+        self,
+        client: Client,
+        names: IndexNames,
+        adoption: Adoption,
+        quarantine: Quarantine,
+        runtime: Runtime,
     ) -> None:
         self._client = client
         self._names = names
         self._adoption = adoption
         self._quarantine = quarantine
-        self._searcher = Searcher(client, names, quarantine)
+        self._searcher = Searcher(client, names, quarantine, runtime)
 
     @property
     def traits(self) -> StoreTraits:

@@ -1,0 +1,218 @@
+"""The exact searches, what is made of their answers, and poison; no cluster takes part."""
+
+import json
+import logging
+
+import pytest
+
+from tasques.core.errors import StoreUnavailable
+from tasques.core.json_object import JsonObject
+from tasques.core.ports import (
+    ClaimableQuery,
+    Malformed,
+)
+from tasques.core.queues import QueueName, TaskId
+from tasques.core.tasks import StoredTask, TaskKey
+from tasques.core.values import Duration
+from tests.elasticsearch.stub import NOW, StubCluster, document, found, hit
+
+Q = QueueName("q")
+
+
+def query(*queues: str, limit: int = 10) -> ClaimableQuery:
+    """Ask for tasks to claim."""
+    return ClaimableQuery(queues=tuple(QueueName(queue) for queue in queues), now=NOW, limit=limit)
+
+
+def test_claimable_tasks_are_sought_in_one_multi_search(cluster: StubCluster) -> None:
+    """Two searches for each query, word for word: by rank, and what has none by the old sorts."""
+    cluster.answer("POST /_msearch", {"responses": [found()] * 4})
+    cluster.backend().tasks.find_claimable([query("a", "b", limit=3), query()])
+    (request,) = cluster.requests
+    assert request.query == ""
+    header, ranked, _, unranked, every, *_ = request.lines
+    assert header == {
+        "index": ["t_queue-a", "t_queue-b"],
+        "ignore_unavailable": True,
+        "allow_no_indices": True,
+        "expand_wildcards": "open,hidden",
+    }
+    assert every["index"] == "t_queue-*"
+    due = [
+        {"terms": {"state": ["failed", "queued"]}},
+        {"range": {"run_at": {"lte": str(NOW), "format": "strict_date_optional_time"}}},
+        {"range": {"remaining_attempts": {"gt": 0}}},
+    ]
+    has_rank = {"exists": {"field": "rank"}}
+    by_id = {"id.keyword": {"order": "asc", "unmapped_type": "keyword"}}
+    attempts = {"remaining_attempts": {"order": "desc", "unmapped_type": "long"}}
+    common = {
+        "size": 3,
+        "seq_no_primary_term": True,
+        "track_total_hits": False,
+        "timeout": "5s",
+    }
+    assert ranked == {
+        "query": {"bool": {"filter": [*due, has_rank], "must_not": []}},
+        "sort": [{"rank": {"order": "asc", "unmapped_type": "long"}}, attempts, by_id],
+        **common,
+    }
+    assert unranked == {
+        "query": {"bool": {"filter": due, "must_not": [has_rank]}},
+        "sort": [
+            {"priority": {"order": "desc", "unmapped_type": "long"}},
+            {"run_at": {"order": "asc", "unmapped_type": "date"}},
+            attempts,
+            by_id,
+        ],
+        **common,
+    }
+
+
+def test_both_searches_are_merged_in_the_order_of_claims(cluster: StubCluster) -> None:
+    """A task without a rank may come first; the rest is cut off."""
+    ranked = [hit(document("b", priority=5)), hit(document("d", priority=1))]
+    unranked = [hit(document("a", priority=7)), hit(document("c", priority=5))]
+    cluster.answer("POST /_msearch", {"responses": [found(*ranked), found(*unranked)]})
+    (proposed,) = cluster.backend().tasks.find_claimable([query("q", limit=3)])
+    assert [stored.task.id for stored in proposed] == ["a", "b", "c"]
+
+
+def test_what_is_due_within_the_millisecond_is_left_out(cluster: StubCluster) -> None:
+    """The index rounds down to milliseconds; the port does not."""
+    later = NOW.plus(Duration(1))
+    hits = [hit(document("a")), hit(document("b", run_at=str(later)))]
+    cluster.answer("POST /_msearch", {"responses": [found(*hits), found()]})
+    (proposed,) = cluster.backend().tasks.find_claimable([query("q")])
+    assert [stored.task.id for stored in proposed] == ["a"]
+
+
+def test_an_index_in_the_making_holds_nothing_yet(cluster: StubCluster) -> None:
+    """Its shard is not there for a moment: no error, and the others are found."""
+    absent = {
+        "error": {
+            "type": "search_phase_execution_exception",
+            "reason": "all shards failed",
+            "root_cause": [{"type": "no_shard_available_action_exception", "reason": None}],
+        },
+        "status": 503,
+    }
+    here = found(hit(document()))
+    cluster.answer("POST /_msearch", {"responses": [absent, absent, here, found()]})
+    nothing, something = cluster.backend().tasks.find_claimable([query("new"), query("q")])
+    assert list(nothing) == []
+    assert [stored.task.id for stored in something] == ["t0"]
+
+
+def test_a_search_that_fails_alone_hinders_no_other(
+    cluster: StubCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A queue whose mapping is broken finds nothing, and is logged once in a while."""
+    broken = {
+        "error": {
+            "type": "search_phase_execution_exception",
+            "root_cause": [{"type": "illegal_argument_exception", "reason": "no sort on text"}],
+        },
+        "status": 400,
+    }
+    good = found(hit(document()))
+    cluster.answer("POST /_msearch", {"responses": [broken, found(), good, found()]})
+    tasks = cluster.backend().tasks
+    for _ in range(3):
+        nothing, something = tasks.find_claimable([query("bad"), query("q")])
+        assert (len(nothing), len(something)) == (0, 1)
+    assert len(caplog.records) == 1
+
+
+def test_overload_is_said(cluster: StubCluster) -> None:
+    """It concerns every search, and the caller has to go slower."""
+    busy = {
+        "error": {
+            "type": "search_phase_execution_exception",
+            "root_cause": [{"type": "es_rejected_execution_exception", "reason": "queue"}],
+        },
+        "status": 429,
+    }
+    cluster.answer("POST /_msearch", {"responses": [busy, found(), found(), found()]})
+    with pytest.raises(StoreUnavailable):
+        cluster.backend().tasks.find_claimable([query("a"), query("b")])
+
+
+def test_timed_out_tasks_are_sought_in_every_queue(cluster: StubCluster) -> None:
+    """The longest over first, so that none waits for ever."""
+    cluster.answer("POST /_msearch", {"responses": [found()]})
+    cluster.backend().tasks.find_timed_out(before=NOW, limit=300)
+    (request,) = cluster.requests
+    header, body = request.lines
+    assert header["index"] == "t_queue-*"
+    until = {"lte": str(NOW), "format": "strict_date_optional_time"}
+    assert body["query"]["bool"]["filter"] == [
+        {"term": {"state": "claimed"}},
+        {"range": {"last_claimed.times_out_at": until}},
+    ]
+    assert body["sort"] == [
+        {"last_claimed.times_out_at": {"order": "asc", "unmapped_type": "date"}},
+        {"id.keyword": {"order": "asc", "unmapped_type": "keyword"}},
+    ]
+    assert body["size"] == 300
+
+
+def test_poison_is_passed_over_logged_once_and_left_out_from_then_on(
+    cluster: StubCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By version: the repaired document would be found again."""
+    page = found(hit(document("bad", kind=7), seq_no=9), hit(document("good")))
+    cluster.answer("POST /_msearch", {"responses": [page, found()]})
+    backend = cluster.backend()
+    for _ in range(2):
+        (proposed,) = backend.tasks.find_claimable([query("q")])
+        assert [stored.task.id for stored in proposed] == ["good"]
+    excluded = {
+        "bool": {
+            "filter": [
+                {"term": {"_index": "t_queue-q"}},
+                {"term": {"_id": "bad"}},
+                {"term": {"_seq_no": 9}},
+            ]
+        }
+    }
+    first, second = cluster.requests
+    assert first.lines[1]["query"]["bool"]["must_not"] == []
+    assert second.lines[1]["query"]["bool"]["must_not"] == [excluded]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "bad" in caplog.text
+    assert backend.quarantine.met == 1
+
+
+def test_a_page_full_of_poison_is_followed_by_the_next(cluster: StubCluster) -> None:
+    """No number of bad documents at the head of a queue hides the good ones."""
+    bad = [hit(document(f"bad{i}", kind=None)) for i in range(2)]
+    more = [hit(document(f"worse{i}", kind=None)) for i in range(500)]
+    cluster.answer("POST /_msearch", {"responses": [found(*bad), found()]})
+    cluster.answer("POST /_msearch", {"responses": [found(*more)]})
+    cluster.answer("POST /_msearch", {"responses": [found(hit(document("good")))]})
+    (proposed,) = cluster.backend().tasks.find_claimable([query("q", limit=2)])
+    assert [stored.task.id for stored in proposed] == ["good"]
+    _, second, third = cluster.requests
+    assert second.lines[1]["search_after"] == [1, "bad1"]
+    assert second.lines[1]["size"] == 500
+    assert third.lines[1]["search_after"] == [1, "worse499"]
+    assert len(third.lines[1]["query"]["bool"]["must_not"]) == 50
+
+
+def test_a_document_nested_beyond_reading_hurts_itself_only(cluster: StubCluster) -> None:
+    """Elasticsearch keeps a thousand levels, more than any parser here passes over."""
+    deep = b'{"a":' * 2000 + b"1" + b"}" * 2000
+    bad = json.dumps(hit(document("bad", args="DEEP"))).encode().replace(b'"DEEP"', deep)
+    good = json.dumps(hit(document("good", args={"text": '}]{\\"'}))).encode()
+    body = b'{"responses":[{"hits":{"hits":[%b,%b]}},{"hits":{"hits":[]}}]}' % (bad, good)
+    cluster.answer("POST /_msearch", body)
+    (proposed,) = cluster.backend().tasks.find_claimable([query("q")])
+    assert [stored.task.id for stored in proposed] == ["good"]
+    docs = b'{"docs":[%b,%b]}' % (bad[:-1] + b',"found":true}', good[:-1] + b',"found":true}')
+    cluster.answer("POST /_mget", docs)
+    keys = [TaskKey(Q, TaskId(id)) for id in ("bad", "good")]
+    malformed, read = cluster.backend().tasks.get(keys)
+    assert isinstance(malformed, Malformed)
+    assert isinstance(read, StoredTask)
+    assert read.task.args == JsonObject('{"text":"}]{\\\\\\""}')
