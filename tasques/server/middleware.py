@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import logging
 import time
+from http import HTTPStatus
 from typing import Final
 
 import falcon
@@ -25,6 +26,8 @@ class AccessLogMiddleware:
     """
     Gives each request an id and each answer a line in the log ``tasques.access``.
 
+    At level debug, or info where the server failed.
+
     The line has the method, path (without the query), status, bytes and seconds, as text and as
     attributes of the record; never a header's value.
     """
@@ -44,11 +47,14 @@ class AccessLogMiddleware:
         succeeded: bool,
     ) -> None:
         """Log, as the last of all middleware."""
-        if access_log.isEnabledFor(logging.INFO):
-            self._log(request, response)
+        # A line costs a sixth of a creation, so what went as it should is for those who debug.
+        failed = falcon.http_status_to_code(response.status) >= HTTPStatus.INTERNAL_SERVER_ERROR
+        level = logging.INFO if failed else logging.DEBUG
+        if access_log.isEnabledFor(level):
+            self._log(level, request, response)
         request_id.end()
 
-    def _log(self, request: falcon.Request, response: falcon.Response) -> None:
+    def _log(self, level: int, request: falcon.Request, response: falcon.Response) -> None:
         now = time.perf_counter()
         began = getattr(request.context, "began", now)  # not there if Falcon refused the method
         fields = {
@@ -60,7 +66,8 @@ class AccessLogMiddleware:
             "bytes": len(response.data or b""),
             "remote": request.remote_addr,
         }
-        access_log.info(
+        access_log.log(
+            level,
             "%(method)s %(path)s %(status)d %(bytes)d bytes in %(seconds).6f s",
             fields,
             extra=fields,

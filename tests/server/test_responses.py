@@ -115,7 +115,7 @@ def test_the_access_log_has_a_line_for_each_request(
     api: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With what was asked and answered, and the id."""
-    with caplog.at_level(logging.INFO, "tasques.access"):
+    with caplog.at_level(logging.DEBUG, "tasques.access"):
         answer = api.call("GET", "/tasques/mail/none?secret=1")
     (record,) = [r for r in caplog.records if r.name == "tasques.access"]
     fields = vars(record)
@@ -151,7 +151,7 @@ def test_what_strangers_send_stays_within_its_line(
     api: Api, caplog: pytest.LogCaptureFixture, text: str
 ) -> None:
     """Control characters of a path are written visibly."""
-    with caplog.at_level(logging.INFO, "tasques.access"):
+    with caplog.at_level(logging.DEBUG, "tasques.access"):
         api.call("GET", f"/tasques/mail/{text}")
     (record,) = [r for r in caplog.records if r.name == "tasques.access"]
     assert record.getMessage().isprintable()
