@@ -52,7 +52,10 @@ TAGS: Final[Mapping[str, str]] = MappingProxyType(
 ANSWER_HEADERS: Final[Mapping[str, Schema]] = MappingProxyType(
     {
         REQUEST_ID_HEADER: {
-            "description": "The request's id, by which the server's log finds it.",
+            "description": (
+                "The request's id, by which the server's log finds it; absent where the request was"
+                " refused before it was read."
+            ),
             "schema": {"type": "string"},
         },
         "Retry-After": {

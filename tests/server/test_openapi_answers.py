@@ -1,0 +1,153 @@
+"""Real answers, one at least for each route and status, against the OpenAPI description."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+
+import pytest
+
+from tasques.core import errors
+from tasques.core.ports import Problem
+from tasques.schemas.requests import NewTaskBody
+from tasques.server.app import create_app
+from tasques.server.openapi.document import body_example
+from tasques.server.openapi.pages import PAGES
+from tasques.server.routes import ROUTES
+from tests.server.conftest import Api, World
+from tests.server.openapi_answers import OPTIONS, Answer, Bench, check, failing
+
+
+@pytest.fixture
+def bench(world: World) -> Bench:
+    return Bench(world, Api(create_app(world.services, OPTIONS)))
+
+
+Case: TypeAlias = Callable[[Bench], Answer]
+
+
+def _full(bench: Bench) -> Answer:
+    return bench.send("create-task", {**body_example(NewTaskBody), "id": "invoice-4711"})
+
+
+def _after(*steps: Callable[[Bench], object], then: Case) -> Case:
+    def case(bench: Bench) -> Answer:
+        for step in steps:
+            step(bench)
+        return then(bench)
+
+    return case
+
+
+def _claim(bench: Bench) -> Answer:
+    return bench.claimed()
+
+
+def _send(operation_id: str, body: object = None, **more: Any) -> Case:
+    return lambda bench: bench.send(operation_id, body, **more)
+
+
+def _dead(bench: Bench) -> Answer:
+    bench.claimed()
+    return bench.send("mark-claimed-task-failed", {"data": {"e": 1}, "give_up": True})
+
+
+def _unready(bench: Bench) -> Answer:
+    bench.world.backend.problems = (Problem(code="gone", message="It is gone.", fatal=True),)
+    bench.world.services.health.step()
+    return bench.send("get-readiness")
+
+
+def _held(operation_id: str, body: object = None, **more: Any) -> dict[str, list[Case]]:
+    """The cases that all operations on a claimed task share."""
+    send = _send(operation_id, body)
+    return {
+        f"{operation_id} 200": [
+            _after(_claim, then=send),
+            _after(_claim, then=_send(operation_id, body and {})),
+            _after(lambda b: b.claimed(retry_times=0), then=send),
+        ],
+        f"{operation_id} 400": [
+            _after(Bench.created, then=send),
+            _send(operation_id, body, task="/MAIL/t1"),
+            _send(operation_id, body, worker=None),
+            _after(_claim, then=_send(operation_id, body, **more)),
+        ],
+        f"{operation_id} 403": [_after(_claim, then=_send(operation_id, body, worker="w2"))],
+        f"{operation_id} 404": [send],
+        f"{operation_id} 409": [
+            lambda b: failing(b.world, errors.VersionConflict("t1")).send(operation_id, body)
+        ],
+    }
+
+
+_NEW: Final = {"queue": "mail", "kind": "send"}
+_KEY: Final = {"Idempotency-Key": "k1"}
+
+#: By operation and status: what makes the server answer so.
+CASES: Final[Mapping[str, list[Case]]] = {
+    "create-task 201": [Bench.created, _full, _send("create-task", _NEW, headers=_KEY)],
+    "create-task 400": [
+        _send("create-task", raw=b"{"),
+        _send("create-task", {"queue": "A B", "priority": "1", "run_at": 5}),
+        _send("create-task", {**_NEW, "id": "t1"}, headers=_KEY),
+    ],
+    "create-task 409": [
+        _after(Bench.created, then=Bench.created),
+        _after(
+            _send("create-task", _NEW, headers=_KEY),
+            then=_send("create-task", {**_NEW, "kind": "other"}, headers=_KEY),
+        ),
+    ],
+    "get-existing-task 200": [
+        _after(Bench.created, then=_send("get-existing-task")),
+        _after(_claim, then=_send("get-existing-task")),
+        _after(_dead, then=_send("get-existing-task")),
+    ],
+    "get-existing-task 400": [_send("get-existing-task", task="/MAIL/t1")],
+    "get-existing-task 404": [_send("get-existing-task")],
+    "claim-tasks 200": [_claim, _send("claim-tasks", {"queues": [], "block_for": "0s"})],
+    "claim-tasks 400": [
+        _send("claim-tasks", {"queues": ["a"]}, worker=" "),
+        _send("claim-tasks", {"queues": ["a", "B"], "amount": -1}),
+        _send("claim-tasks", {"queues": ["a"], "amount": 1, "min_amount": 2}),
+    ],
+    **_held("unclaim-existing-task", query="?run_in=soon"),
+    **_held("report-on-claimed-task", {"data": {"progress": 0.5}}, raw=b"[]"),
+    **_held("mark-claimed-task-done", {"data": {"ok": True}}, raw=b"[]"),
+    **_held("mark-claimed-task-failed", {"data": {"why": "?"}, "retry_in": "5m"}, raw=b"[]"),
+    "get-liveness 200": [_send("get-liveness")],
+    "get-readiness 200": [_send("get-readiness")],
+    "get-readiness 503": [_unready],
+    **{f"{page.operation_id} 200": [_send(page.operation_id)] for page in PAGES},
+    **{
+        f"{page.operation_id} 304": [_send(page.operation_id, headers={"If-None-Match": "*"})]
+        for page in PAGES
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [
+        pytest.param(name, case, id=f"{name}-{i}")
+        for name, cs in CASES.items()
+        for i, case in enumerate(cs)
+    ],
+)
+def test_an_answer_is_as_described(name: str, case: Case, bench: Bench) -> None:
+    """Each route's own successes and errors validate."""
+    operation_id, _, status = name.partition(" ")
+    answer = case(bench)
+    assert answer.status == int(status), answer.body
+    check(operation_id, answer)
+
+
+def test_every_status_of_its_own_that_a_route_has_was_seen() -> None:
+    """The cases above leave out nothing; what any route may meet is for another module."""
+    for route in ROUTES:
+        for status in (route.status, *route.errors):
+            assert f"{route.operation_id} {status}" in CASES
+    for page in PAGES:
+        for status in (200, 304):
+            assert f"{page.operation_id} {status}" in CASES
