@@ -23,6 +23,10 @@ from tasques.core.service.settlement import Overtaken, Settlement, digest, prese
 from tasques.core.tasks import NewTask, Operation, State, StoredTask, Task, TaskKey
 from tasques.core.values import Duration
 
+#: A creation is not held for long: its producer can repeat it, and held ones would take the places
+#: of completions, whose workers cannot.
+_CREATION_PATIENCE: Final = Duration.of_seconds(2)
+
 #: In which states a repeated request finds what it made the first time.
 _MADE_BY: Final = {
     "done": frozenset({State.DONE}),
@@ -41,7 +45,8 @@ class TaskService:
 
     Args:
         conflict_retries: How often a change is decided anew after losing a race.
-        patience: How long a change is held and tried again while the store is in trouble.
+        patience: How long a change is held and tried again while the store is in trouble; a creation
+            two seconds at most.
         on_waiting: Told of every task that began to wait here: created, failed, given back.
     """
 
@@ -83,7 +88,8 @@ class TaskService:
         task = lifecycle.create(new, id=id, now=self._runtime.wall())
         task = attrs.evolve(task, extensions=attrs.evolve(task.extensions, created_digest=content))
         task = stamped(task, Operation(token=self._runtime.new_id(), verb="create"))
-        settled = self._settlement.settle(Create(task=task), deadline=self._deadline())
+        deadline = self._deadline(min(self._patience, _CREATION_PATIENCE))
+        settled = self._settlement.settle(Create(task=task), deadline=deadline)
         if isinstance(settled, Overtaken):
             return _created_before(settled, task.key, content)
         self._on_waiting(settled)
@@ -210,8 +216,8 @@ class TaskService:
             token=self._runtime.new_id(), verb=verb, digest=digest(verb, worker, data, *more)
         )
 
-    def _deadline(self) -> float:
-        return self._runtime.monotonic() + self._patience.seconds
+    def _deadline(self, patience: Duration) -> float:
+        return self._runtime.monotonic() + patience.seconds
 
     def _change(
         self,
@@ -220,7 +226,7 @@ class TaskService:
         operation: Operation,
         worker: WorkerId,
     ) -> StoredTask:
-        deadline = self._deadline()
+        deadline = self._deadline(self._patience)
         current = present(self._settlement.read(key, deadline=deadline), key)
         for _ in range(self._conflict_retries + 1):
             try:
