@@ -3,6 +3,7 @@ What it takes to test Tasques, and what is built on it; shipped, so that plugins
 
 Needs the extra ``[testing]`` (Hypothesis and pytest). Nothing else in Tasques imports it.
 
+- :mod:`~tasques.testing.examples`: plain tasks, for tests in which most of a task does not matter.
 - :mod:`~tasques.testing.strategies`: Hypothesis strategies for the values of the core.
 - :mod:`~tasques.testing.fake_runtime`: time that moves by hand, ids and jitter from a seed.
 - :mod:`~tasques.testing.faulty`: a store that fails on purpose.

@@ -20,11 +20,12 @@ import attrs
 
 from tasques.core.ports import Condition
 from tasques.core.values import Duration, Instant
+from tasques.testing.examples import NOW
 
 NANOSECONDS_PER_MILLISECOND: Final = 1_000_000
 
-#: When a fake clock starts, unless told otherwise.
-START: Final = Instant.parse("2026-01-01T00:00:00Z")
+#: When a fake clock starts, unless told otherwise: the moment of all examples.
+START: Final = NOW
 
 
 class WouldWaitForEver(RuntimeError):

@@ -41,10 +41,9 @@ from tasques.core.values import NANOSECONDS_PER_SECOND, ZERO_INSTANT, Duration, 
 
 _MAX_INT64: Final = 2**63 - 1
 
-#: The years 1 to 9999, and a stretch around today where most tests are easier to read.
+#: The years 1 to 9999.
 EARLIEST: Final = ZERO_INSTANT
 LATEST: Final = Instant.parse("9999-12-31T23:59:59.999999999Z")
-TODAY: Final = Instant.parse("2026-11-22T00:00:00Z")
 
 
 # ----------------------------------------------------------------------------------- names
@@ -282,8 +281,10 @@ def _tasks(
         st.just(state),
         tried=st.integers(0, 4) | st.just(MAX_RETRY_TIMES),
         ended=_ends(times) if state is State.DEAD else st.none(),
-        claim=st.none() | _claims(times),
-        result=st.none() | _results(times),
+        was_claimed=st.booleans(),
+        claim=_claims(times),
+        has_result=st.booleans(),
+        result=_results(times),
         # A task that was done all the same keeps the request that came too late.
         cancel_requested_at=(
             st.none() | times if state in (State.CLAIMED, State.DONE) else st.none()
@@ -310,8 +311,10 @@ def _task(
     *,
     tried: int,
     ended: Ended | None,
-    claim: Claim | None,
-    result: Result | None,
+    was_claimed: bool,
+    claim: Claim,
+    has_result: bool,
+    result: Result,
     cancel_requested_at: Instant | None,
     extensions: Extensions,
     **fields: Any,
@@ -319,43 +322,28 @@ def _task(
     """A task in *state*; of what was drawn beside it, what that state allows."""
     exhausted = state is State.DEAD and ended is None
     gave_up = ended is not None and ended.reason is EndReason.GAVE_UP
-    never_claimed = claim is None and (state is State.QUEUED or (ended is not None and not gave_up))
+    if state is not State.QUEUED and (ended is None or gave_up):
+        was_claimed = True
     allowed = fields["retry_times"]
-    if never_claimed:
+    if not was_claimed:
         least = most = 0
     elif exhausted:
         least = most = allowed + 1
     else:
         least = 0 if state is State.QUEUED or ended is not None else 1
         most = allowed if state.is_claimable else allowed + 1
-    if not never_claimed:
-        claim = attrs.evolve(
-            claim or _A_CLAIM, result=_result_of(state, result, exhausted or gave_up)
-        )
-    extensions = attrs.evolve(extensions, ended=ended, cancel_requested_at=cancel_requested_at)
+    # Without a result a task was given back; with one, it may have been queued again or ended since.
+    must_have_result = state in (State.DONE, State.FAILED) or exhausted or gave_up
+    if state is not State.CLAIMED and (has_result or must_have_result):
+        verdict = Verdict.SUCCESS if state is State.DONE else Verdict.FAILURE
+        claim = attrs.evolve(claim, result=attrs.evolve(result, verdict=verdict))
     return Task(
         state=state,
         attempted=min(max(tried, least), most),
-        last_claim=claim,
-        extensions=extensions,
+        last_claim=claim if was_claimed else None,
+        extensions=attrs.evolve(extensions, ended=ended, cancel_requested_at=cancel_requested_at),
         **fields,
     )
-
-
-def _result_of(state: State, result: Result | None, must_have_failed: bool) -> Result | None:
-    """The result that the last claim of a task in *state* has; *result*, as far as it may choose."""
-    if state is State.CLAIMED:
-        return None
-    if state is State.DONE:
-        return attrs.evolve(result or _A_RESULT, verdict=Verdict.SUCCESS)
-    # Without one a task was given back; and one that failed may have been queued again or ended.
-    if state is State.FAILED or must_have_failed:
-        return result or _A_RESULT
-    return result
-
-
-_A_CLAIM: Final = Claim(worker_id=WorkerId("worker-1"), claimed_at=TODAY, times_out_at=TODAY)
-_A_RESULT: Final = Result(at=TODAY, verdict=Verdict.FAILURE)
 
 
 @cache

@@ -14,8 +14,8 @@ from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.tasks import Extensions, NewTask, State, StoredTask, Task, Version
 from tasques.core.values import Duration, Instant
 from tasques.testing import strategies
+from tasques.testing.examples import NOW
 
-NOW = strategies.TODAY
 SECOND = Duration.of_seconds(1)
 EARLIER = NOW.plus(Duration.of_seconds(-1))
 QUEUES = st.sampled_from([QueueName("a"), QueueName("b")])

@@ -32,8 +32,8 @@ from tasques.core.tasks import (
 )
 from tasques.core.values import ZERO_INSTANT, Duration, Instant
 from tasques.testing import strategies
+from tasques.testing.examples import NOW
 
-NOW = strategies.TODAY
 SECOND = Duration.of_seconds(1)
 MINUTE = Duration.of_seconds(60)
 ANN = WorkerId("ann")

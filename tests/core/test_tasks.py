@@ -22,6 +22,7 @@ from tasques.core.tasks import (
 )
 from tasques.core.values import Duration, Instant
 from tasques.testing import strategies
+from tasques.testing.examples import NOW
 
 
 def test_states_are_those_of_the_wire() -> None:
@@ -130,8 +131,8 @@ TASK = Task(
     retry_times=0,
     attempted=0,
     processing_timeout=Duration.of_seconds(1),
-    run_at=strategies.TODAY,
-    last_enqueued_at=strategies.TODAY,
-    created_at=strategies.TODAY,
-    modified_at=strategies.TODAY,
+    run_at=NOW,
+    last_enqueued_at=NOW,
+    created_at=NOW,
+    modified_at=NOW,
 )

@@ -42,9 +42,9 @@ from tasques.core.tasks import (
 )
 from tasques.core.values import Duration, Instant
 from tasques.testing import strategies
+from tasques.testing.examples import NOW
 from tasques.testing.fake_runtime import FakeRuntime
 
-NOW = strategies.TODAY
 SECOND = Duration.of_seconds(1)
 QUEUES = tuple(QueueName(name) for name in "abc")
 

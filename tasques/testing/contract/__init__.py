@@ -1,0 +1,53 @@
+"""
+The guarantees of the ports as tests, for every backend to run.
+
+A backend's own tests subclass the suites and supply what only they know, as pytest fixtures::
+
+    from tasques.testing.contract import BackendContract, MalformedContract, TaskStoreContract
+
+    class TestMyStore(TaskStoreContract):
+        @pytest.fixture
+        def backend(self):
+            backend = MyBackend(...)  # empty, and a fresh one for each test
+            backend.setup(apply=True)
+            yield backend
+            backend.close()
+
+        @pytest.fixture
+        def settle(self, backend):
+            return backend.refresh  # what makes writes visible to searches; if nothing, leave it out
+
+- :class:`TaskStoreContract`: G1 to G9 and G11 of :class:`tasques.core.ports.TaskStore`.
+- :class:`MalformedContract`: G10, for backends whose documents others can write too.
+- :class:`BackendContract`: what :class:`tasques.core.ports.Backend` says.
+
+Each test names in its docstring the guarantee it guards. The tests take one backend through real
+threads too, so its runtime must have locks that work between threads; those of
+:class:`~tasques.testing.fake_runtime.FakeRuntime` do.
+"""
+
+import pytest
+
+# Before the modules are imported, so that a failing assertion shows its values here as elsewhere.
+pytest.register_assert_rewrite(
+    "tasques.testing.contract.backend",
+    "tasques.testing.contract.malformed",
+    "tasques.testing.contract.racing",
+    "tasques.testing.contract.reading",
+    "tasques.testing.contract.searching",
+    "tasques.testing.contract.store_fixtures",
+    "tasques.testing.contract.writing",
+)
+
+from tasques.testing.contract.backend import BackendContract  # noqa: E402
+from tasques.testing.contract.malformed import MalformedContract  # noqa: E402
+from tasques.testing.contract.racing import RacingContract  # noqa: E402
+from tasques.testing.contract.reading import ReadingContract  # noqa: E402
+from tasques.testing.contract.searching import SearchingContract  # noqa: E402
+from tasques.testing.contract.writing import WritingContract  # noqa: E402
+
+__all__ = ["BackendContract", "MalformedContract", "TaskStoreContract"]
+
+
+class TaskStoreContract(WritingContract, ReadingContract, SearchingContract, RacingContract):
+    """G1 to G9 and G11 of :class:`tasques.core.ports.TaskStore`; see the package for how to use it."""

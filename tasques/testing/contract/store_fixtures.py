@@ -1,0 +1,89 @@
+"""What the suites have in common: their fixtures, and the shortest ways to read and write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+import attrs
+import pytest
+from hypothesis import HealthCheck
+
+from tasques.core.ports import Backend, ClaimableQuery, Create, Replace, TaskStore, Written
+from tasques.core.queues import QueueName
+from tasques.core.tasks import State, StoredTask, Task
+from tasques.core.values import Instant
+from tasques.testing import strategies
+
+#: Makes what was written so far visible to searches.
+Settle: TypeAlias = Callable[[], None]
+
+#: The store outlives an example, and each backend runs the same test from a class of its own.
+SHARED_STORE: Final = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+
+
+def _at_once() -> None:
+    """Nothing has to settle."""
+
+
+class StoreFixtures:
+    """Fixtures that a suite may override; ``backend`` it must."""
+
+    @pytest.fixture
+    def settle(self) -> Settle:
+        """By default nothing has to settle."""
+        return _at_once
+
+    @pytest.fixture
+    def store(self, backend: Backend) -> TaskStore:
+        """The backend's store."""
+        return backend.tasks
+
+
+def written(store: TaskStore, *tasks: Task) -> list[StoredTask]:
+    """*tasks*, newly created."""
+    outcomes = store.write([Create(task=task) for task in tasks])
+    return [must(outcome) for outcome in outcomes]
+
+
+def replaced(store: TaskStore, stored: StoredTask, task: Task) -> StoredTask:
+    """*task* in the place of *stored*."""
+    [outcome] = store.write([Replace(task=task, expected=stored.version)])
+    return must(outcome)
+
+
+def must(outcome: object) -> StoredTask:
+    """What was written; it must have been."""
+    assert isinstance(outcome, Written), outcome
+    return outcome.stored
+
+
+def the_task(store: TaskStore, task: Task) -> StoredTask:
+    """The present version of *task*; it must be there."""
+    [found] = store.get([task.key])
+    assert isinstance(found, StoredTask), found
+    return found
+
+
+def claimable(
+    store: TaskStore, *queues: QueueName, now: Instant, limit: int = 1000
+) -> Sequence[StoredTask]:
+    """What can be claimed from *queues*; from all, if none is named."""
+    query = ClaimableQuery(queues=tuple(sorted(queues)), now=now, limit=limit)
+    [found] = store.find_claimable([query])
+    return found
+
+
+def put_away(store: TaskStore, settle: Settle) -> None:
+    """Let nothing that is there be found by a search any more."""
+    while True:
+        settle()
+        found = [
+            *claimable(store, now=strategies.LATEST),
+            *store.find_timed_out(before=strategies.LATEST, limit=1000),
+        ]
+        if not found:
+            return
+        done = [(stored, attrs.evolve(stored.task, state=State.DONE)) for stored in found]
+        for outcome in store.write([Replace(task=t, expected=s.version) for s, t in done]):
+            must(outcome)
