@@ -127,16 +127,36 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             return False
 
     def check_deadline(self, now: float, timeout: float) -> None:
-        """Refuse a request that is too late, and end a refusal that has taken long enough."""
+        """
+        Refuse a request that is late, and close a connection on which nothing moves.
+
+        Args:
+            now: On the monotonic clock.
+            timeout: For a request and for silence alike, in seconds.
+        """
         if self.lingering_since is not None:
             self.will_close |= now - self.lingering_since > timeout
-        elif self.receiving_since is None or self.close_when_flushed or self.will_close:
-            return
-        elif self.requests or self.total_outbufs_len:
-            # It is we who keep the sender waiting: its time begins when it may go on.
-            self.receiving_since = now
+        elif self.total_outbufs_len:
+            # Its client does not read. Beside a thread that writes just now nothing is known.
+            if self.outbuf_lock.acquire(False):
+                self.will_close |= bool(self.total_outbufs_len) and self._is_silent(timeout)
+                self.outbuf_lock.release()
+            self._excuse(now)
+        elif self.requests:
+            self._excuse(now)
+        elif self.receiving_since is None:
+            self.will_close |= self._is_silent(timeout)
         elif now - self.receiving_since > timeout + self._bytes_received() / STEADY_RATE:
             self._refuse_late()
+
+    def _excuse(self, now: float) -> None:
+        """It is we who keep the sender waiting: its time begins when it may go on."""
+        if self.receiving_since is not None:
+            self.receiving_since = now
+
+    def _is_silent(self, timeout: float) -> bool:
+        # waitress notes activity on the wall clock; should that jump, quiet connections close.
+        return bool(time.time() - self.last_activity > timeout)
 
     def _bytes_received(self) -> int:
         received: int = self.request.header_bytes_received + self.request.body_bytes_received

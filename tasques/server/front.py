@@ -61,22 +61,24 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
     def __init__(self, *args: Any, request_timeout: float, **kwargs: Any) -> None:
         self._request_timeout = request_timeout
         self._is_closed = False
+        self._closing = threading.Lock()
         super().__init__(*args, **kwargs)
 
-    def pull_trigger(self, thunk: Callable[[], None] | None = None) -> None:
-        """Wake the I/O thread, and have it call *thunk*."""
+    def pull_trigger(self) -> None:
+        """Wake the I/O thread."""
         # A thread may outlive the server, and the number of a closed pipe may be another file's.
-        if not self._is_closed:
-            self.trigger.pull_trigger(thunk)
+        with self._closing:
+            if not self._is_closed:
+                self.trigger.pull_trigger()
 
     def close(self) -> None:
         """Let go of socket and trigger."""
-        self._is_closed = True
-        super().close()
+        with self._closing:
+            self._is_closed = True
+            super().close()
 
     def maintenance(self, now: float) -> None:
-        """Close what is idle too long, as waitress does, and refuse what is late."""
-        super().maintenance(now)
+        """In place of waitress's own, which knows silence only."""
         self.check_deadlines()
 
     def check_deadlines(self) -> None:
@@ -87,6 +89,8 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
 
     def stop_accepting(self) -> None:
         """Take no further connection; those that wait in the kernel's queue are still taken."""
+        if self.is_draining:
+            return
         self.is_draining = True
         poll = select.poll()
         poll.register(self.socket, select.POLLIN)
@@ -137,9 +141,12 @@ class Front:
             )
             for each in sockets
         ]
-        self._is_draining = False
+        # What the I/O thread is to do; it alone touches the sockets.
+        self._is_to_drain = False
+        self._is_to_close = False
         self._is_running = False
-        self._drained = threading.Event()
+        self._finished = threading.Event()
+        self._closing = threading.Lock()
 
     @property
     def url(self) -> str:
@@ -152,13 +159,13 @@ class Front:
         """Answer requests, until :meth:`drain` or :meth:`close`; on the caller's thread."""
         self._is_running = True
         try:
-            while self._map:
+            while self._map and not self._is_to_close:
                 wasyncore.loop(timeout=_TICK_SECONDS, use_poll=True, map=self._map, count=1)
-                if self._is_draining:
+                if self._is_to_drain:
                     self._go_on_draining()
         finally:
+            self._close_all()
             self._is_running = False
-            self._drained.set()
 
     def drain(self, timeout: Duration) -> bool:
         """
@@ -169,43 +176,39 @@ class Front:
         Returns:
             Whether all finished within *timeout*; those that did not are cut off.
         """
-        if not self._is_running:
-            self.close()
-            return True
-        self._on_io_thread(self._begin_to_drain)
-        finished = self._drained.wait(timeout.seconds)
+        self._is_to_drain = True
+        self._wake()
+        finished = not self._is_running or self._finished.wait(timeout.seconds)
         self.close()
         return finished
 
     def close(self) -> None:
         """Stop at once; what is under way is cut off. Doing it twice changes nothing."""
+        self._is_to_close = True
         if self._is_running:
-            self._on_io_thread(self._close_all)
+            self._wake()
         else:
             self._close_all()
         self._dispatcher.shutdown(timeout=_THREADS_STOP_WITHIN)
 
-    def _on_io_thread(self, action: Callable[[], None]) -> None:
-        self._listeners[0].pull_trigger(action)
-
-    def _begin_to_drain(self) -> None:
-        self._is_draining = True
-        for listener in self._listeners:
-            listener.stop_accepting()
+    def _wake(self) -> None:
+        self._listeners[0].pull_trigger()
 
     def _go_on_draining(self) -> None:
         for listener in self._listeners:
+            listener.stop_accepting()
             listener.close_idle()
             listener.check_deadlines()
         if not any(listener.active_channels for listener in self._listeners):
-            self._drained.set()
+            self._finished.set()
 
     def _close_all(self) -> None:
-        for listener in self._listeners:
-            for channel in tuple(listener.active_channels.values()):
-                channel.handle_close()
-            listener.close()
-        self._map.clear()
+        with self._closing:
+            for listener in self._listeners:
+                for channel in tuple(listener.active_channels.values()):
+                    channel.handle_close()
+                listener.close()
+            self._map.clear()
 
 
 def _adjustments(options: ServerOptions, connection_limit: int) -> Adjustments:
@@ -215,7 +218,6 @@ def _adjustments(options: ServerOptions, connection_limit: int) -> Adjustments:
         # waitress refuses from these sizes on, we beyond them.
         max_request_body_size=options.max_body_size + 1,
         max_request_header_size=options.max_header_size + 1,
-        channel_timeout=max(1, round(options.request_timeout.seconds)),
         cleanup_interval=_TICK_SECONDS,
         channel_request_lookahead=1,
         asyncore_use_poll=True,
