@@ -200,10 +200,10 @@ def test_a_page_full_of_poison_is_followed_by_the_next(cluster: StubCluster) -> 
     assert len(third.lines[1]["query"]["bool"]["must_not"]) == 50
 
 
-def test_a_document_nested_beyond_reading_hurts_itself_only(cluster: StubCluster) -> None:
-    """Elasticsearch keeps a thousand levels, more than any parser here passes over."""
-    deep = b'{"a":' * 2000 + b"1" + b"}" * 2000
-    bad = json.dumps(hit(document("bad", args="DEEP"))).encode().replace(b'"DEEP"', deep)
+@pytest.mark.parametrize("args", [b'{"a":' * 2000 + b"1" + b"}" * 2000, b'{"\\ud800":1}'])
+def test_a_document_beyond_reading_hurts_itself_only(cluster: StubCluster, args: bytes) -> None:
+    """Elasticsearch keeps a thousand levels, and halves of surrogate pairs; no parser here does."""
+    bad = json.dumps(hit(document("bad", args="DEEP"))).encode().replace(b'"DEEP"', args)
     good = json.dumps(hit(document("good", args={"text": '}]{\\"'}))).encode()
     body = b'{"responses":[{"hits":{"hits":[%b,%b]}},{"hits":{"hits":[]}}]}' % (bad, good)
     cluster.answer("POST /_msearch", body)

@@ -136,6 +136,14 @@ _MULTI_GET: Final = msgspec.json.Decoder(MultiGetAnswer)
 _ERROR: Final = msgspec.json.Decoder(ErrorAnswer)
 
 
+class _Skipped(msgspec.Struct):
+    source: msgspec.Raw
+
+
+#: Reads a document as an answer is read around it: without looking inside.
+_SKIP: Final = msgspec.json.Decoder(_Skipped)
+
+
 def bulk(body: bytes) -> Sequence[BulkItem]:
     """
     What became of each action, in order.
@@ -188,14 +196,26 @@ def error(body: bytes) -> Cause:
 def _decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as fault:
         raise UnreadableAnswer(f"not what Elasticsearch answers: {fault}") from fault
 
 
 def _with_sources(decoder: msgspec.json.Decoder[T], body: bytes, *, level: int) -> T:
+    """Decode an answer that holds documents, whose sources are objects at *level*."""
     try:
-        return _decode(decoder, body)
-    except RecursionError:
-        # A document may be nested as deep as Elasticsearch takes it, which is deeper than can be
-        # passed over here. Those, and only those, are taken out.
-        return _decode(decoder, nesting.without_deep(body, level=level, levels=_MAX_LEVELS))
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        # Perhaps a document is at fault: Elasticsearch keeps what no parser here passes over,
+        # nesting of a thousand levels and halves of surrogate pairs. Those are taken out.
+        readable = nesting.with_nulls(body, level=level, wherever=_is_unreadable)
+        return _decode(decoder, readable)
+
+
+def _is_unreadable(source: bytes) -> bool:
+    if nesting.is_deeper(source, _MAX_LEVELS):
+        return True
+    try:
+        _SKIP.decode(b'{"source":' + source + b"}")
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return True
+    return False

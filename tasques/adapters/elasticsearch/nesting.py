@@ -1,5 +1,5 @@
 """
-How deep a JSON text is nested, without recursion.
+JSON that is nested too deeply for a parser, walked without recursion.
 
 Elasticsearch takes a thousand levels, which is more than any parser here passes over, so what it
 gives back has to be looked at before it is parsed.
@@ -8,6 +8,7 @@ gives back has to be looked at before it is parsed.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 # Possessive, so that a hostile text costs linear time.
@@ -32,24 +33,22 @@ def is_deeper(text: bytes, levels: int) -> bool:
     return False
 
 
-def without_deep(text: bytes, *, level: int, levels: int) -> bytes:
+def with_nulls(text: bytes, *, level: int, wherever: Callable[[bytes], bool]) -> bytes:
     """
-    *text* with ``null`` in the place of every object at *level* that has more than *levels* levels.
+    *text* with ``null`` in the place of every object at *level* for which *wherever* says so.
 
     Args:
         level: Where such objects are; 1 is the outermost.
     """
     kept: list[bytes] = []
-    position = start = current = deepest = 0
+    position = start = current = 0
     for token in _STRING_OR_BRACKET.finditer(text):
         if token.group() in _OPENING:
             current += 1
             if current == level:
                 start = token.start()
-                deepest = current
-            deepest = max(deepest, current)
         elif token.group() in _CLOSING:
-            if current == level and deepest - level >= levels:
+            if current == level and wherever(text[start : token.end()]):
                 kept += (text[position:start], b"null")
                 position = token.end()
             current -= 1
