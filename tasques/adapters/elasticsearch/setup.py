@@ -153,7 +153,8 @@ class Setup:
         )
 
     def _template(self, template: Template, found: _Found, apply: bool) -> Iterator[SetupStep]:
-        # Legacy first: it is refused while a composable one of its pattern is there.
+        # Both have the same name on purpose: a legacy template is refused where a composable one of
+        # another name has its pattern, and accepted beside one of its own name, before and after.
         if template.legacy is not None:
             yield self._legacy_template(template.name, template.legacy, found, apply)
         yield self._composable_template(template.name, template.composable, found, apply)
@@ -168,18 +169,8 @@ class Setup:
         answer = self._change("PUT", f"{path}?{_CHANGE}", wanted)
         if answer.is_ok:
             return SetupStep(what=what, state=done)
-        if answer.status == 400 and name in found.composable:
-            # Out of the way for a moment; what is made meanwhile by others is adopted later.
-            self._done(self._change("DELETE", f"/_index_template/{_quoted(name)}?{_CHANGE}"))
-            answer = self._change("PUT", f"{path}?{_CHANGE}", wanted)
-            put_back = self._change(
-                "PUT", f"/_index_template/{_quoted(name)}?{_CHANGE}", _restored(found, name)
-            )
-            self._done(put_back)
-            if answer.is_ok:
-                detail = f"{INDEX_TEMPLATE} {name} was taken away for it, and put back"
-                return SetupStep(what=what, state=done, detail=detail)
-        # Only an original server wants these, and one that shares no cluster with us never looks.
+        # Somebody's composable template overlaps. Only an original server wants these, and Tasques
+        # works without.
         reason = errors.describe(answer.status, answers.error(answer.body))
         return SetupStep(what=what, state=state, detail=f"refused: {reason}")
 
@@ -275,12 +266,6 @@ def _merged(actual: Json, wanted: Json) -> Json:
         if key in actual
     }
     return {**kept, **wanted, "template": template}
-
-
-def _restored(found: _Found, name: str) -> Json:
-    """A composable template as it was, without what Elasticsearch notes about it."""
-    noted = ("created_date", "created_date_millis", "modified_date", "modified_date_millis")
-    return {key: value for key, value in found.composable[name].items() if key not in noted}
 
 
 def _listed(names: Sequence[str]) -> str:
