@@ -21,6 +21,7 @@ from tasques.core.values import Duration, Instant
 from tasques.server.app import create_app
 from tasques.server.documentation.resources import ASSETS
 from tasques.server.openapi.document import openapi_document
+from tasques.server.openapi.links import NEXT
 from tasques.server.openapi.notations import NOTATIONS
 from tasques.server.openapi.pages import PAGES
 from tasques.server.openapi.swagger import swagger_document
@@ -99,6 +100,19 @@ def test_header_fields_of_answers_are_described_where_they_occur() -> None:
     assert set(answers["401"]["headers"]) == {"X-Request-Id", "WWW-Authenticate"}
     assert set(answers["201"]["headers"]) == {"X-Request-Id"}
     assert "content" not in answers["401"]
+
+
+def test_links_lead_to_operations_and_bring_all_that_they_require() -> None:
+    """One can follow a link with nothing but the answer, the request and a body."""
+    by_id = {route.operation_id: route for route in ROUTES}
+    assert set(NEXT) <= set(by_id)
+    for route in ROUTES:
+        success = operation(route)["responses"][str(route.status)]
+        followed = success.get("links", {})
+        assert tuple(followed) == NEXT.get(route.operation_id, ())
+        for name, link in followed.items():
+            required = {each.name for each in by_id[name].parameters if each.required}
+            assert set(link["parameters"]) == required
 
 
 def schemas_with_examples() -> list[tuple[str, dict[str, Any]]]:

@@ -17,6 +17,7 @@ import tasques
 from tasques.core.queues import TaskId
 from tasques.schemas.answers import ErrorAnswer
 from tasques.schemas.fields import about_of, is_required
+from tasques.server.openapi.links import links
 from tasques.server.openapi.notations import NOTATIONS
 from tasques.server.openapi.pages import PAGES, Page
 from tasques.server.openapi.shapes import Schema, Use, components, reference, value_schema
@@ -93,9 +94,13 @@ def openapi_document(
     schemes: Node = {}
     if credentials:
         schemes["securitySchemes"] = {SECURITY_SCHEME: {"type": "http", "scheme": "basic"}}
+    chosen = tuple(routes)
     paths: dict[str, Node] = {}
-    for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, credentials)
+    for route in chosen:
+        operation = _operation(route, credentials)
+        if following := links(route, chosen):
+            operation["responses"][str(route.status)]["links"] = following
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
     for page in pages:
         paths[page.path] = {"get": _page_operation(page)}
     return {

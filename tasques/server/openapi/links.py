@@ -1,0 +1,52 @@
+"""What one does with the answer to a request: which operation comes next, with what from where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from tasques.server.routes import WORKER_ID_HEADER, Route
+
+_HOLDER_MAY: Final = (
+    "report-on-claimed-task",
+    "mark-claimed-task-done",
+    "mark-claimed-task-failed",
+    "unclaim-existing-task",
+)
+
+#: By operation id, the operations that its success leads to.
+NEXT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "create-task": ("get-existing-task",),
+        "claim-tasks": _HOLDER_MAY,
+        "report-on-claimed-task": _HOLDER_MAY,
+        "mark-claimed-task-done": ("get-existing-task",),
+        "mark-claimed-task-failed": ("get-existing-task",),
+        "unclaim-existing-task": ("get-existing-task",),
+    }
+)
+
+
+def links(route: Route, routes: Iterable[Route]) -> dict[str, Any]:
+    """The links of a success of *route* to those of *routes* that come next, by operation id."""
+    known = {each.operation_id: each for each in routes}
+    return {
+        name: {
+            "operationId": name,
+            "parameters": {
+                parameter.name: _source(parameter.name, route)
+                for parameter in known[name].parameters
+                if parameter.required
+            },
+        }
+        for name in NEXT.get(route.operation_id, ())
+        if name in known
+    }
+
+
+def _source(parameter: str, route: Route) -> str:
+    if parameter == WORKER_ID_HEADER:
+        return f"$request.header.{WORKER_ID_HEADER}"
+    # Of several tasks the first; where there is none, nothing comes next.
+    return f"$response.body#/{'0/' if route.many else ''}{parameter}"
