@@ -151,7 +151,7 @@ class ClaimDispatcher:
         is_connected: Callable[[], bool] = _always,
     ) -> Waiter:
         """
-        Enter a claim; *deliver* is called once, on whichever thread, unless its caller is gone.
+        Enter a claim; *deliver* is called once, on whichever thread; if its caller is gone, too.
 
         Raises:
             Unavailable: If this server is stopping, or the gate is shut.
@@ -245,11 +245,13 @@ class ClaimDispatcher:
 
     def _round(self) -> None:
         with self._lock:
-            for waiter in list(self._waiters.values()):
-                if not waiter.is_connected():
-                    self._close(waiter)
+            gone = [waiter for waiter in self._waiters.values() if not waiter.is_connected()]
+            for waiter in gone:
+                self._close(waiter)
             queries = [] if self._closed else self._schedule.queries(self._waiters.values())
             last = self._registered
+        for waiter in gone:
+            waiter.deliver(())  # nobody reads it, but a thread may be waiting for it
         try:
             found = self._store.find_claimable(queries) if queries else ()
         except errors.Unavailable as failure:
