@@ -24,6 +24,7 @@ from tasques.server.app import create_app
 from tasques.server.front import Front
 from tasques.server.options import ServerOptions
 from tasques.server.routes import ROUTES
+from tasques.settings.kinds import User
 from tests.server.conftest import World
 
 T = TypeVar("T")
@@ -91,8 +92,8 @@ class Browser:
         ]
 
     def complaints(self) -> list[str]:
-        """What the console has: refusals of the Content-Security-Policy, failures of scripts."""
-        return [line["message"] for line in self._log("browser")]
+        """The console's errors: refusals of the Content-Security-Policy, failures of scripts."""
+        return [line["message"] for line in self._log("browser") if line["level"] == "SEVERE"]
 
     def _log(self, kind: str) -> list[dict[str, Any]]:
         lines: list[dict[str, Any]] = self.driver.get_log(kind)
@@ -148,6 +149,31 @@ def test_the_page_shows_every_operation_and_needs_nothing_but_the_server(
 def test_a_task_can_be_created_from_the_page(browser: Browser, server: Front, world: World) -> None:
     """Trying it out with the example as it stands gets 201, twice, and shows the task."""
     browser.driver.get(server.url + "/docs")
+    shown = _create_two(browser)
+    assert not browser.complaints()
+    for id in shown:
+        stored = world.services.tasks.get(TaskKey(QueueName("run-later"), TaskId(id)))
+        assert stored.task.state is State.QUEUED
+
+
+def test_credentials_can_be_given_on_the_page(
+    browser: Browser, world: World, serve: Callable[..., Front]
+) -> None:
+    """Where users are configured, the page asks who one is, and passes it on."""
+    options = ServerOptions(users=(User(name="ann", password="secret"),))
+    server = serve(create_app(world.services, options))
+    browser.driver.get(server.url + "/docs")
+    browser.click(".scheme-container .authorize")
+    browser.find(".auth-container input[name=username]").send_keys("ann")
+    browser.find(".auth-container input[name=password]").send_keys("secret")
+    browser.click(".auth-btn-wrapper .authorize")
+    browser.click(".auth-btn-wrapper .btn-done")
+    assert len(_create_two(browser)) == 2
+    assert not browser.complaints()
+
+
+def _create_two(browser: Browser) -> list[str]:
+    """The ids of two tasks, created from the example as it stands."""
     operation = browser.find("#operations-tasks-create-task")
     browser.click(".opblock-summary-control", within=operation)
     browser.click(".try-out__btn", within=operation)
@@ -155,10 +181,7 @@ def test_a_task_can_be_created_from_the_page(browser: Browser, server: Front, wo
     for _ in range(2):
         browser.click(".btn.execute", within=operation)
         shown.append(browser.wait(partial(_created, operation, shown), "no new task is shown"))
-    assert not browser.complaints()
-    for id in shown:
-        stored = world.services.tasks.get(TaskKey(QueueName("run-later"), TaskId(id)))
-        assert stored.task.state is State.QUEUED
+    return shown
 
 
 def _created(operation: WebElement, before: list[str], _: object) -> str | Literal[False]:
