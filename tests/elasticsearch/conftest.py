@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +12,7 @@ import pytest
 
 from tasques.adapters.elasticsearch import settings
 from tasques.adapters.elasticsearch.backend import ElasticsearchBackend
+from tasques.adapters.elasticsearch.indices import IndexNames, templates
 from tasques.runtime import ThreadRuntime
 from tests.elasticsearch.stub import StubCluster
 from tools.elasticsearch_node import call
@@ -56,9 +58,32 @@ class Real:
 
 
 @pytest.fixture
-def real(elasticsearch_url: str, prefix: str) -> Real:
-    """The shared Elasticsearch, with a prefix of this test's own."""
+def bare(elasticsearch_url: str, prefix: str) -> Real:
+    """The shared Elasticsearch, with a prefix of this test's own and nothing set up."""
     return Real(elasticsearch_url, prefix)
+
+
+@pytest.fixture(scope="module")
+def set_up(elasticsearch_url: str) -> Iterator[Real]:
+    """The shared Elasticsearch, set up once for a module, because that takes a second."""
+    real = Real(elasticsearch_url, f".e{secrets.token_hex(6)}_")
+    backend = _connect(real)
+    backend.setup(apply=True)
+    yield real
+    for template in templates(IndexNames(real.prefix), policy_name=None):
+        for kind in ("_index_template", "_template"):
+            call(real.url, "DELETE", f"/{kind}/{template.name}")
+    backend.close()
+
+
+@pytest.fixture
+def real(set_up: Real) -> Iterator[Real]:
+    """The shared Elasticsearch, set up, without an index."""
+    yield set_up
+    _, found = call(set_up.url, "GET", f"/_resolve/index/{set_up.prefix}*?expand_wildcards=all")
+    # By their names, since clusters refuse to delete by pattern.
+    for index in found["indices"]:
+        call(set_up.url, "DELETE", f"/{quote(index['name'], safe='')}")
 
 
 @pytest.fixture
@@ -67,9 +92,7 @@ def connect() -> Iterator[Callable[..., ElasticsearchBackend]]:
     made: list[ElasticsearchBackend] = []
 
     def make(real: Real, **changes: Any) -> ElasticsearchBackend:
-        options = {"elasticsearch.addresses": real.url, "elasticsearch.prefix": real.prefix}
-        parsed = attrs.evolve(settings.parse("elasticsearch:", options), **changes)
-        made.append(ElasticsearchBackend.connect(parsed, ThreadRuntime()))
+        made.append(_connect(real, **changes))
         return made[-1]
 
     yield make
@@ -80,6 +103,10 @@ def connect() -> Iterator[Callable[..., ElasticsearchBackend]]:
 @pytest.fixture
 def backend(real: Real, connect: Callable[..., ElasticsearchBackend]) -> ElasticsearchBackend:
     """The adapter, set up on the shared Elasticsearch."""
-    made = connect(real)
-    made.setup(apply=True)
-    return made
+    return connect(real)
+
+
+def _connect(real: Real, **changes: Any) -> ElasticsearchBackend:
+    options = {"elasticsearch.addresses": real.url, "elasticsearch.prefix": real.prefix}
+    parsed = attrs.evolve(settings.parse("elasticsearch:", options), **changes)
+    return ElasticsearchBackend.connect(parsed, ThreadRuntime())

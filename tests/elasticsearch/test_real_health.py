@@ -23,9 +23,9 @@ def codes(backend: ElasticsearchBackend) -> dict[str, bool]:
     return {problem.code: problem.fatal for problem in backend.check()}
 
 
-def test_all_is_well_after_setup(real: Real, connect: Callable[..., ElasticsearchBackend]) -> None:
+def test_all_is_well_after_setup(bare: Real, connect: Callable[..., ElasticsearchBackend]) -> None:
     """Before, the server must not start, and the message says what to do."""
-    backend = connect(real)
+    backend = connect(bare)
     (problem,) = backend.check()
     assert (problem.code, problem.fatal) == ("templates_missing", True)
     assert "tasques setup" in problem.message
@@ -79,15 +79,15 @@ def test_a_full_disk_is_seen_and_its_end_too(
 
 
 def test_a_field_mapped_otherwise_is_drift(
-    real: Real, connect: Callable[..., ElasticsearchBackend]
+    bare: Real, connect: Callable[..., ElasticsearchBackend]
 ) -> None:
     """Its queue may not be found; the others go on."""
-    real("PUT", f"/{real.index('q')}", {"mappings": {"properties": {"state": {"type": "text"}}}})
-    asked = connect(real)
+    bare("PUT", f"/{bare.index('q')}", {"mappings": {"properties": {"state": {"type": "text"}}}})
+    asked = connect(bare)
     asked.setup(apply=True)
     (problem,) = asked.check()
     assert (problem.code, problem.fatal) == ("mapping_drift", False)
-    assert f"{real.prefix}queue-q (state)" in problem.message
+    assert f"{bare.prefix}queue-q (state)" in problem.message
 
 
 def test_the_clock_of_the_store_is_near_ours(backend: ElasticsearchBackend) -> None:

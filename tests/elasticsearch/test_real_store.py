@@ -6,7 +6,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -94,15 +94,6 @@ def claimed(stored: StoredTask, worker: str = "w") -> Replace:
 # ----------------------------------------------------------------------- names and contents
 
 
-@pytest.fixture
-def odd(real: Real) -> Iterator[None]:
-    """Takes the indices with odd names away again."""
-    yield
-    for queue in ODD_QUEUES:
-        call(real.url, "DELETE", f"/{real.index(queue)}")
-
-
-@pytest.mark.usefixtures("odd")
 def test_every_legal_name_names_itself(real: Real, backend: ElasticsearchBackend) -> None:
     """Queues and ids with any character are written, read, found and replaced."""
     tasks = [a_task(id, queue) for queue in ODD_QUEUES for id in ODD_IDS]
@@ -324,19 +315,21 @@ def test_a_repaired_document_is_found_again(real: Real, backend: ElasticsearchBa
 
 
 def test_an_original_s_index_is_adopted_before_the_first_write(
-    real: Real, backend: ElasticsearchBackend
+    bare: Real, connect: Callable[..., ElasticsearchBackend]
 ) -> None:
     """Made from the legacy templates alone, dynamic; ext would be taken apart field by field."""
-    name = f"{real.prefix}queues_index_template"
-    real("DELETE", f"/_index_template/{name}")
-    real.put("q", original("theirs"))
-    assert real.mapping("q")["dynamic"] == "true"
-    assert "rank" not in real.mapping("q")["properties"]
+    backend = connect(bare)
+    backend.setup(apply=True)
+    name = f"{bare.prefix}queues_index_template"
+    bare("DELETE", f"/_index_template/{name}")
+    bare.put("q", original("theirs"))
+    assert bare.mapping("q")["dynamic"] == "true"
+    assert "rank" not in bare.mapping("q")["properties"]
     write(backend, a_task("ours", priority=1, extensions=EXTENSIONS))
-    fields = real.mapping("q")["properties"]
+    fields = bare.mapping("q")["properties"]
     assert fields["rank"] == {"type": "long"}
     assert fields["ext"] == {"type": "object", "enabled": False}
-    real.refresh()
+    bare.refresh()
     assert proposed(backend, "q") == ["ours", "theirs"]
     (theirs,) = backend.tasks.get([a_task("theirs").key])
     assert isinstance(theirs, StoredTask)
@@ -344,31 +337,33 @@ def test_an_original_s_index_is_adopted_before_the_first_write(
 
 
 def test_an_index_made_without_any_template_works(
-    real: Real, backend: ElasticsearchBackend
+    bare: Real, connect: Callable[..., ElasticsearchBackend]
 ) -> None:
     """Guessed by Elasticsearch: ``state`` is a text there; health calls it drift, work goes on."""
+    backend = connect(bare)
+    backend.setup(apply=True)
     for kind in ("_index_template", "_template"):
-        real("DELETE", f"/{kind}/{real.prefix}queues_index_template")
-    real.put("q", original("theirs", last_claimed={"times_out_at": "2020-01-01T00:00:00Z"}))
-    real.put("q", original("theirs"))
+        bare("DELETE", f"/{kind}/{bare.prefix}queues_index_template")
+    bare.put("q", original("theirs", last_claimed={"times_out_at": "2020-01-01T00:00:00Z"}))
+    bare.put("q", original("theirs"))
     stored = write(backend, a_task("ours", extensions=EXTENSIONS))
-    real.refresh()
+    bare.refresh()
     assert proposed(backend, "q") == ["ours", "theirs"]
     backend.tasks.write([claimed(stored[0])])
-    real.refresh()
+    bare.refresh()
     over = LATER.plus(Duration.of_seconds(60))
     assert [t.task.id for t in backend.tasks.find_timed_out(before=over, limit=5)] == ["ours"]
 
 
 def test_without_templates_no_index_is_made(
-    real: Real, connect: Callable[..., ElasticsearchBackend]
+    bare: Real, connect: Callable[..., ElasticsearchBackend]
 ) -> None:
     """A queue with a guessed mapping would be with us for ever."""
-    backend = connect(real)
+    backend = connect(bare)
     (outcome,) = backend.tasks.write([Create(task=a_task())])
     assert isinstance(outcome, Rejected)
     assert "tasques setup" in outcome.reason
-    assert call(real.url, "HEAD", f"/{real.index('q')}")[0] == 404
+    assert call(bare.url, "HEAD", f"/{bare.index('q')}")[0] == 404
 
 
 def test_names_with_a_dot_warn_only_where_an_original_makes_the_index(
