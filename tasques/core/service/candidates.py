@@ -22,16 +22,21 @@ from tasques.core.values import Instant
 
 @attrs.define(eq=False)
 class _Pool:
-    """The candidates of one queue: a heap in claim order, of which *live* says what still counts."""
+    """
+    The candidates of one queue: a heap in claim order, of which *live* says what still counts.
+
+    By the number of the entry, since a store may give the same object twice: the older entry must
+    not take the younger one with it.
+    """
 
     heap: list[tuple[tuple[int, int, int, str], int, StoredTask, float]] = attrs.Factory(list)
-    live: dict[TaskKey, StoredTask] = attrs.Factory(dict)
+    live: dict[TaskKey, tuple[int, Version]] = attrs.Factory(dict)
 
     def first(self, not_before: float) -> tuple[int, int, int, str] | None:
         """The order of the first live candidate; drops what is stale or replaced on the way."""
         while self.heap:
-            order, _, stored, since = self.heap[0]
-            if self.live.get(stored.task.key) is stored:
+            order, number, stored, since = self.heap[0]
+            if self.live.get(stored.task.key, (None,))[0] == number:
                 if since >= not_before:
                     return order
                 del self.live[stored.task.key]
@@ -82,12 +87,13 @@ class Candidates:
             return
         pool = self._pools.setdefault(stored.task.queue, _Pool())
         known = pool.live.get(stored.task.key)
-        if known is not None and stored.version < known.version:
+        if known is not None and stored.version < known[1]:
             return
         if known is None and len(pool.live) >= self._limit:
             return
-        pool.live[stored.task.key] = stored
-        heapq.heappush(pool.heap, (stored.task.claim_order, next(self._tie), stored, at))
+        number = next(self._tie)
+        pool.live[stored.task.key] = (number, stored.version)
+        heapq.heappush(pool.heap, (stored.task.claim_order, number, stored, at))
 
     def ripen(self, *, now: Instant, at: float) -> None:
         """Let those whose time has come count with the rest."""
