@@ -20,6 +20,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -64,7 +65,9 @@ class JsonErrorTask(ErrorTask):  # type: ignore[misc]
         # Before the answer is written, since the I/O thread acts on it once it is sent.
         self.channel.lingers_after_answer = error.code not in _ALL_READ
         self.write(body)
-        _log.info("refused before the application saw it: %d %s", error.code, error.reason)
+        # As the access log: what a stranger can repeat at will is not worth a line each time.
+        level = logging.INFO if error.code == HTTPStatus.INTERNAL_SERVER_ERROR else logging.DEBUG
+        _log.log(level, "refused before the application saw it: %d %s", error.code, error.reason)
 
     def _message(self, error: Error) -> str:
         limits = self.channel.adj
@@ -96,6 +99,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     task_class = Task
     error_task_class = JsonErrorTask
     server: Listener
+    readable: Callable[[], bool]
+    writable: Callable[[], bool]
     request: Any  # what is being received, a waitress HTTPRequestParser, or None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -172,16 +177,6 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     # ------------------------------------------------------------- a refusal that arrives
 
-    def readable(self) -> bool:
-        """While lingering everything is read."""
-        return self.lingering_since is not None or bool(super().readable())
-
-    def writable(self) -> bool:
-        """While lingering nothing is written; closing counts as writing."""
-        if self.lingering_since is not None:
-            return bool(self.will_close)
-        return bool(super().writable())
-
     def handle_read(self) -> None:
         """While lingering what comes is forgotten."""
         if self.lingering_since is None:
@@ -200,6 +195,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def _begin_to_linger(self) -> None:
         self.lingering_since = time.monotonic()
+        # For this one only: every connection is asked both on every pass of the I/O loop.
+        self.readable = lambda: True
+        self.writable = lambda: self.will_close
         try:
             self.socket.shutdown(socket.SHUT_WR)
         except OSError:

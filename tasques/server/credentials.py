@@ -18,12 +18,17 @@ import falcon
 from tasques.settings.kinds import User
 
 #: Outside the API proper: what load balancers and people who look things up need.
-OPEN_PATHS: Final = ("/health/", "/openapi.json", "/docs", "/swagger/")
+OPEN_PATHS: Final = ("/health", "/openapi.json", "/docs", "/swagger")
 
 #: Closed whether or not a route is there, as everything under them is the API's.
 CLOSED_PATHS: Final = ("/tasques", "/recurring_tasques")
 
 CHALLENGE: Final = 'Basic realm="Authorization Required"'
+
+
+def is_open(path: str) -> bool:
+    """Whether *path* is one of :data:`OPEN_PATHS`, or lies below one."""
+    return any(path == each or path.startswith(f"{each}/") for each in OPEN_PATHS)
 
 
 class Users:
@@ -84,7 +89,7 @@ class CredentialsMiddleware:
         params: dict[str, Any],
     ) -> None:
         """Close every other route that exists, unless it is open."""
-        if not request.path.startswith((*OPEN_PATHS, *CLOSED_PATHS)):
+        if not (is_open(request.path) or request.path.startswith(CLOSED_PATHS)):
             self._check(request, response)
 
     def _check(self, request: falcon.Request, response: falcon.Response) -> None:

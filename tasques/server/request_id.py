@@ -7,8 +7,8 @@ A caller may bring its own, so that one id runs through the logs of several serv
 from __future__ import annotations
 
 import logging
+import os
 import re
-import uuid
 from contextvars import ContextVar
 from typing import Final
 
@@ -20,7 +20,7 @@ _current: Final[ContextVar[str | None]] = ContextVar("tasques_request_id", defau
 
 def begin(brought: str | None) -> str:
     """The id for a request that begins: the one *brought*, if it is sane, or a new one."""
-    chosen = brought if brought and _SANE.fullmatch(brought) else uuid.uuid4().hex
+    chosen = brought if brought and _SANE.fullmatch(brought) else os.urandom(16).hex()
     _current.set(chosen)
     return chosen
 

@@ -81,8 +81,9 @@ def test_a_route_added_later_is_closed_unless_it_is_listed(world: World) -> None
             raise AssertionError("a stranger got in")
 
     app = create_app(world.services, ServerOptions(users=USERS))
-    app.add_route("/plugin/secret", Secret())
-    assert Api(app).call("GET", "/plugin/secret").status_code == 401
+    for path in ("/plugin/secret", "/docsecret", "/healthy"):
+        app.add_route(path, Secret())
+        assert Api(app).call("GET", path).status_code == 401
 
 
 @pytest.mark.parametrize("text", ["ann:correct:horse:battery", "bob:pässwörd", "cy:"])

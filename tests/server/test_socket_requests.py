@@ -166,6 +166,14 @@ def test_the_largest_body(front: Front) -> None:
                 assert answer.headers["connection"] == "close"
 
 
+def test_five_megabytes_of_arguments_work(world: World, serve: Serve) -> None:
+    """With the default settings, out and in again."""
+    with Wire(serve(create_app(world.services, ServerOptions()))) as wire:
+        args = {"text": "x" * 5_000_000}
+        assert wire.call("POST", "/tasques", {**TASK, "id": "large", "args": args}).status == 201
+        assert wire.call("GET", "/tasques/mail/large").json["args"] == args
+
+
 def test_a_chunked_body_is_counted_while_it_comes(front: Front) -> None:
     """It does not say how large it will be."""
     with Wire(front) as wire:
