@@ -177,7 +177,6 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> int:
         TasquesError: If the backend cannot be used as it is, or the address cannot be listened on.
     """
     from tasques.server.app import create_app
-    from tasques.server.documentation.resources import add_documentation
     from tasques.server.front import Front
     from tasques.server.options import ServerOptions
 
@@ -194,9 +193,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> int:
             max_header_size=settings.http.max_header_size,
             request_timeout=settings.http.request_timeout,
         )
-        app = create_app(node.services, options)
-        add_documentation(app, credentials=bool(options.users))
-        front = Front(app, options)
+        front = Front(create_app(node.services, options), options)
     except BaseException:
         backend.close()
         raise

@@ -22,7 +22,7 @@ import socket
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from waitress.task import ErrorTask, WSGITask  # type: ignore[import-untyped]
@@ -30,9 +30,6 @@ from waitress.utilities import Error  # type: ignore[import-untyped]
 
 from tasques.schemas.answers import ErrorAnswer
 from tasques.schemas.converter import encode, unstructure
-
-if TYPE_CHECKING:
-    from tasques.server.front import Listener
 
 _log: Final = logging.getLogger("tasques.access")
 
@@ -98,7 +95,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     task_class = Task
     error_task_class = JsonErrorTask
-    server: Listener
+    server: Any  # the waitress server that accepted it
     readable: Callable[[], bool]
     writable: Callable[[], bool]
     request: Any  # what is being received, a waitress HTTPRequestParser, or None
