@@ -26,6 +26,7 @@ from tasques.core.service.clock import ClockLimits, ClockWatch
 from tasques.core.service.defaults import Defaults
 from tasques.core.service.group_commit import GroupCommit
 from tasques.core.service.health import Health
+from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.reaper import Reaper, ReaperOptions
 from tasques.core.service.services import Services
 from tasques.core.service.task_service import TaskService
@@ -111,13 +112,15 @@ def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
         runtime,
         ClockLimits(amber=settings.clock.amber, red=settings.clock.red),
     )
-    claims = ClaimDispatcher(store, runtime, gate=clock.ensure_trusted)
+    held = HeldTasks(runtime)
+    claims = ClaimDispatcher(store, runtime, gate=clock.ensure_trusted, held=held)
     tasks = TaskService(
         store,
         runtime,
         conflict_retries=settings.tasks.defaults.version_conflict_retry_times,
         patience=settings.tasks.completion_deadline,
         on_waiting=claims.offer,
+        held=held,
     )
     reaping = settings.recurring.timed_out_tasks_reaper
     reaper = Reaper(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 import pytest
@@ -11,6 +11,7 @@ from tasques.core import errors, lifecycle
 from tasques.core.json_object import JsonObject
 from tasques.core.ports import Conflict, Exists, Write, WriteOutcome
 from tasques.core.queues import QueueName, TaskId, WorkerId
+from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.task_service import TaskService
 from tasques.core.tasks import Extensions, NewTask, State, StoredTask, TaskKey
 from tasques.core.values import Duration
@@ -37,6 +38,10 @@ def strict(store: ScriptedStore) -> None:
         return None if known and known.version == expected else Conflict()
 
     store._script = script
+
+
+def no_reads(keys: object) -> NoReturn:
+    raise AssertionError("read")
 
 
 @pytest.fixture
@@ -205,3 +210,67 @@ def test_what_is_not_there_is_not_found(tasks: TaskService) -> None:
         tasks.get(missing)
     with pytest.raises(errors.TaskNotFound):
         tasks.complete(missing, worker=WORKER, data=None)
+
+
+def test_what_was_handed_out_here_is_changed_without_a_read(
+    store: ScriptedStore, runtime: QuickRuntime
+) -> None:
+    """One compare-and-set on the version that is known; a report makes the next one known."""
+    strict(store)
+    held = HeldTasks(runtime)
+    tasks = TaskService(store, runtime, held=held)
+    held.keep(claim(store))
+    store.get = no_reads  # type: ignore[method-assign]
+    tasks.report(KEY, worker=WORKER, data=DATA)
+    assert tasks.complete(KEY, worker=WORKER, data=None).task.state is State.DONE
+
+
+def test_a_version_that_is_over_is_only_a_hint(store: ScriptedStore, runtime: QuickRuntime) -> None:
+    """Another server has changed the task: it is read, and decided on what is there now."""
+    strict(store)
+    held = HeldTasks(runtime)
+    tasks = TaskService(store, runtime, held=held, conflict_retries=1)
+    held.keep(claim(store))
+    current = store.stored[KEY].task
+    store.put(lifecycle.report(current, worker=WORKER, data=DATA, at=START))
+    done = tasks.complete(KEY, worker=WORKER, data=None)
+    assert done.task.last_claim is not None
+    assert done.task.last_claim.last_report is not None
+
+
+def test_nobody_is_refused_for_what_was_true_a_while_ago(
+    store: ScriptedStore, runtime: QuickRuntime
+) -> None:
+    """Handed out here to one worker, timed out and claimed elsewhere by another: that one may."""
+    strict(store)
+    held = HeldTasks(runtime)
+    tasks = TaskService(store, runtime, held=held, conflict_retries=0)
+    held.keep(claim(store, WorkerId("first")))
+    store.put(lifecycle.claim(make_task(), worker=WORKER, now=START))
+    assert tasks.complete(KEY, worker=WORKER, data=None).task.state is State.DONE
+
+
+def test_the_memory_of_what_was_handed_out_is_bounded(runtime: QuickRuntime) -> None:
+    """The oldest are forgotten, and what is large is not kept at all."""
+    store = ScriptedStore()
+    size = make_task().approximate_bytes
+    held = HeldTasks(runtime, capacity=3 * size)
+    for number in range(5):
+        held.keep(store.put(make_task(f"t{number}")).stored)
+    known = [n for n in range(5) if held.take(make_task(f"t{n}").key) is not None]
+    assert known == [2, 3, 4]
+    large = make_task("large", args=JsonObject.of({"x": "y" * 70_000}))
+    held.keep(store.put(large).stored)
+    assert held.take(large.key) is None
+
+
+def test_a_younger_version_is_not_forgotten_for_an_older_one(runtime: QuickRuntime) -> None:
+    """Two threads may tell in any order."""
+    store = ScriptedStore()
+    held = HeldTasks(runtime)
+    older = store.put(make_task()).stored
+    younger = store.put(make_task()).stored
+    held.keep(younger)
+    held.keep(older)
+    assert held.take(KEY) == younger
+    assert held.take(KEY) is None

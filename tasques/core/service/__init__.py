@@ -8,6 +8,7 @@ The write path:
 
 - :mod:`~tasques.core.service.task_service`: create, get, report, done, failed, unclaim.
 - :mod:`~tasques.core.service.settlement`: from a write to an answer one can rely on.
+- :mod:`~tasques.core.service.held_tasks`: the versions handed out here, which need no read.
 - :mod:`~tasques.core.service.group_commit`: the writes of many callers in one batch.
 
 The claim path:

@@ -40,6 +40,7 @@ from tasques.core.ports import (
 from tasques.core.queues import QueueName
 from tasques.core.service.allotment import Allotment, Policies, allot, giving_back
 from tasques.core.service.candidates import Candidates
+from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.search_schedule import SearchSchedule
 from tasques.core.service.settlement import Settlement
 from tasques.core.service.waiting import ClaimAnswer, ClaimRequest, Waiter
@@ -72,6 +73,7 @@ class ClaimDispatcher:
 
     Args:
         policies: The policies of the queues named; asked for every candidate, so it must be quick.
+        held: Told of every task that is handed out.
         gate: Raises an :class:`~tasques.core.errors.Unavailable` while nothing may be claimed.
     """
 
@@ -82,7 +84,9 @@ class ClaimDispatcher:
         *,
         policies: Policies = _no_policies,
         gate: Callable[[], None] = _open_gate,
+        held: HeldTasks | None = None,
     ) -> None:
+        self._held = held or HeldTasks(runtime)
         self._store = store
         self._runtime = runtime
         self._settlement = Settlement(store, runtime)
@@ -311,7 +315,10 @@ class ClaimDispatcher:
                 self._remember(write, outcome)
             present = [waiter for waiter in won if self._close(waiter)]
         for waiter in present:
-            waiter.deliver(won.pop(waiter))
+            claimed = won.pop(waiter)
+            for stored in claimed:
+                self._held.keep(stored)
+            waiter.deliver(claimed)
         for undelivered in won.values():
             self.give_back(undelivered)
 

@@ -19,6 +19,7 @@ from tasques.core import errors, lifecycle
 from tasques.core.json_object import JsonObject
 from tasques.core.ports import Create, Replace, Runtime, TaskStore
 from tasques.core.queues import QueueName, TaskId, WorkerId
+from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.settlement import Overtaken, Settlement, digest, present, stamped
 from tasques.core.tasks import NewTask, Operation, State, StoredTask, Task, TaskKey
 from tasques.core.values import Duration
@@ -48,6 +49,7 @@ class TaskService:
         patience: How long a change is held and tried again while the store is in trouble; a creation
             two seconds at most.
         on_waiting: Told of every task that began to wait here: created, failed, given back.
+        held: The versions that were handed out here.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class TaskService:
         conflict_retries: int = 500,
         patience: Duration = Duration.of_seconds(10),
         on_waiting: Callable[[StoredTask], None] = _nobody,
+        held: HeldTasks | None = None,
     ) -> None:
         self._runtime = runtime
+        self._held = held or HeldTasks(runtime)
         self._settlement = Settlement(store, runtime)
         self._conflict_retries = conflict_retries
         self._patience = patience
@@ -122,12 +126,14 @@ class TaskService:
         """
         # Taken once: a report is as old as its request, however often the race is lost.
         at = self._runtime.wall()
-        return self._change(
+        stored = self._change(
             key,
             lambda task: lifecycle.report(task, worker=worker, data=data, at=at),
             self._operation("report", worker, data),
             worker,
         )
+        self._held.keep(stored)
+        return stored
 
     def complete(self, key: TaskKey, *, worker: WorkerId, data: JsonObject | None) -> StoredTask:
         """
@@ -227,12 +233,20 @@ class TaskService:
         worker: WorkerId,
     ) -> StoredTask:
         deadline = self._deadline(self._patience)
-        current = present(self._settlement.read(key, deadline=deadline), key)
-        for _ in range(self._conflict_retries + 1):
+        held = self._held.take(key)
+        current = held or self._read(key, deadline)
+        lost = 0
+        while lost <= self._conflict_retries:
             try:
                 decided = decide(current.task)
-            except errors.TaskNotClaimed:
-                if _was_made_by(operation, worker, current.task):
+            except errors.TaskError as error:
+                if current is held:
+                    # Nobody is refused for what was true a while ago.
+                    held, current = None, self._read(key, deadline)
+                    continue
+                if isinstance(error, errors.TaskNotClaimed) and _was_made_by(
+                    operation, worker, current.task
+                ):
                     return current
                 raise
             write = Replace(task=stamped(decided, operation), expected=current.version)
@@ -240,9 +254,13 @@ class TaskService:
             if not isinstance(settled, Overtaken):
                 return settled
             current = present(settled.current, key)
+            lost += 1
             # A new decision is another write, and must not be taken for the one that lost.
             operation = attrs.evolve(operation, token=self._runtime.new_id())
         raise errors.VersionConflict(key.id)
+
+    def _read(self, key: TaskKey, deadline: float) -> StoredTask:
+        return present(self._settlement.read(key, deadline=deadline), key)
 
 
 def _was_made_by(operation: Operation, worker: WorkerId, task: Task) -> bool:
