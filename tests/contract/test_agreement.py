@@ -1,0 +1,98 @@
+"""Stores that are asked the same give the same answers; see tasques/testing/machines.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tasques.adapters.memory.backend import MemoryBackend
+from tasques.core.ports import Backend, Runtime, StoreTraits, Write, WriteOutcome
+from tasques.core.service.group_commit import GroupCommit
+from tasques.core.values import Duration
+from tasques.testing.faulty import FaultyTaskStore
+from tasques.testing.machines import LockstepMachine, Open, Opened
+
+
+def memory(runtime: Runtime) -> Opened:
+    """The in-memory store, a new one for each example."""
+    return Opened(store=MemoryBackend(runtime).tasks)
+
+
+class _Slow(FaultyTaskStore):
+    """Says that its searches lag behind, so that the services treat it like one that does."""
+
+    @property
+    def traits(self) -> StoreTraits:
+        return StoreTraits(visibility_lag=Duration.of_seconds(1))
+
+
+class _Forgetful(FaultyTaskStore):
+    """Loses the second write of each call, and says otherwise."""
+
+    def write(self, writes: Sequence[Write]) -> Sequence[WriteOutcome]:
+        outcomes = super().write(writes[:1])
+        return [outcomes[0] for _ in writes]
+
+
+def agree(first: Open, second: Open, *, examples: int, steps: int, **more: Any) -> None:
+    """Drive both through as many examples."""
+    machine: Any = partial(LockstepMachine, first, second)
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            suppress_health_check=[HealthCheck.too_slow],
+            **more,
+        ),
+    )
+
+
+def test_memory_agrees_with_itself() -> None:
+    """The same calls give the same answers twice: nothing in the services is left to chance."""
+    agree(memory, memory, examples=100, steps=50)
+
+
+def test_group_commit_changes_no_answer() -> None:
+    """Whether writes go together or alone makes no difference to those who asked."""
+
+    def grouped(runtime: Runtime) -> Opened:
+        return Opened(store=GroupCommit(MemoryBackend(runtime).tasks, runtime))
+
+    agree(memory, grouped, examples=50, steps=50)
+
+
+def test_hand_off_changes_no_answer() -> None:
+    """Tasks remembered because searches lag behind are claimed as if they had been found."""
+
+    def slow(runtime: Runtime) -> Opened:
+        return Opened(store=_Slow(MemoryBackend(runtime).tasks))
+
+    agree(memory, slow, examples=50, steps=50)
+
+
+def test_the_comparison_sees_a_difference() -> None:
+    """A store that loses writes is found out: the comparison can fail."""
+
+    def forgetful(runtime: Runtime) -> Opened:
+        return Opened(store=_Forgetful(MemoryBackend(runtime).tasks))
+
+    once = {"phases": [Phase.generate], "report_multiple_bugs": False, "database": None}
+    with pytest.raises(AssertionError, match="the answers differ"):
+        agree(memory, forgetful, examples=100, steps=50, **once)
+
+
+def test_memory_agrees_with_elasticsearch(
+    open_elasticsearch: Callable[[Runtime], Backend], refresh: Callable[[], None]
+) -> None:
+    """What is tried out in memory goes into production unchanged."""
+
+    def elasticsearch(runtime: Runtime) -> Opened:
+        return Opened(store=open_elasticsearch(runtime).tasks, settle=refresh)
+
+    agree(memory, elasticsearch, examples=25, steps=40)
