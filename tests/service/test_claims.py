@@ -402,3 +402,30 @@ def test_many_claims_and_offers_at_once_hand_out_each_task_once(runtime: QuickRu
             worker.result(timeout=30)
 
     assert sorted(got) == sorted(f"t{number}" for number in range(500))
+
+
+def test_a_round_that_fails_unexpectedly_strands_nobody(
+    store: ScriptedStore, dispatcher: ClaimDispatcher, runtime: QuickRuntime
+) -> None:
+    """A bug in one round is logged, and the next one serves those who wait."""
+    runtime.spawns = True
+    search = store.find_claimable
+    failures = iter([RuntimeError("a bug")])
+    calls = 0
+
+    def failing(queries: Sequence[ClaimableQuery]) -> Sequence[Sequence[StoredTask]]:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            for failure in failures:
+                raise failure
+        return search(queries)
+
+    store.find_claimable = failing  # type: ignore[method-assign]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(dispatcher.claim, request(block_for=LONG))
+        while calls < 2:
+            pass
+        dispatcher.offer(store.put(make_task("new")).stored)
+        assert ids(waiting.result(timeout=10)) == ["new"]
+    dispatcher.close()

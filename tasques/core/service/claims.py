@@ -22,6 +22,7 @@ has to wait, on a thread of the dispatcher's own.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
@@ -47,10 +48,14 @@ from tasques.core.service.waiting import ClaimAnswer, ClaimRequest, Waiter
 from tasques.core.tasks import StoredTask
 from tasques.core.values import Duration
 
+_log = logging.getLogger(__name__)
+
 #: How long a claim whose outcome is unknown may keep the others waiting.
 _RESOLVE_SECONDS: Final = 2.0
 #: How long past its deadline a caller waits for a round that hangs.
 _GRACE_SECONDS: Final = 5.0
+#: The pause after a round that failed unexpectedly.
+_AFTER_ERROR: Final = Duration.of_seconds(1)
 #: How often a round serves those who lost a race from the next candidates.
 _TRIES_PER_ROUND: Final = 4
 
@@ -237,7 +242,12 @@ class ClaimDispatcher:
 
     def _loop(self) -> None:
         while True:
-            pause = self.step()
+            try:
+                pause = self.step()
+            except Exception:  # noqa: BLE001 - a later round must answer those who wait
+                _log.exception("a round of claims failed, and the next one is tried")
+                pause = _AFTER_ERROR
+                self._runtime.sleep(pause.seconds)
             with self._lock:
                 while self._stepping:  # a caller does
                     self._wake.wait()
