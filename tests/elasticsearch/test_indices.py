@@ -7,15 +7,17 @@ import msgspec
 import pytest
 from hypothesis import given
 
+from tasques.adapters.elasticsearch.differences import (
+    compare_fields,
+    flat_settings,
+    properties_of,
+    says_as_much,
+)
 from tasques.adapters.elasticsearch.indices import (
     QUEUE_FIELDS,
     RECURRING_FIELDS,
     TASK_FIELDS,
     IndexNames,
-    compare_fields,
-    flat_settings,
-    properties_of,
-    says_as_much,
     templates,
 )
 from tasques.core.queues import QueueName

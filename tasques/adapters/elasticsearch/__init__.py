@@ -5,9 +5,11 @@ Pure (data and functions; no request is sent from there):
 
 - :mod:`~tasques.adapters.elasticsearch.settings`: where the cluster is and how to speak to it.
 - :mod:`~tasques.adapters.elasticsearch.indices`: names of indices, mappings, templates.
+- :mod:`~tasques.adapters.elasticsearch.differences`: what a cluster lacks of those.
 - :mod:`~tasques.adapters.elasticsearch.documents`: a task as a document, and back.
 - :mod:`~tasques.adapters.elasticsearch.queries`: the searches, each with its reason.
 - :mod:`~tasques.adapters.elasticsearch.answers`: the shape of what Elasticsearch answers.
+- :mod:`~tasques.adapters.elasticsearch.nesting`: JSON too deep for a parser.
 - :mod:`~tasques.adapters.elasticsearch.errors`: what its failures mean to us, as one table.
 
 Acting:
@@ -16,6 +18,7 @@ Acting:
 - :mod:`~tasques.adapters.elasticsearch.client`: requests, to whichever node is well.
 - :mod:`~tasques.adapters.elasticsearch.adoption`: an index is looked at before it is written to.
 - :mod:`~tasques.adapters.elasticsearch.quarantine`: documents that are no tasks, remembered.
+- :mod:`~tasques.adapters.elasticsearch.search`: searches that pass over those.
 - :mod:`~tasques.adapters.elasticsearch.store`: the store of tasks.
 - :mod:`~tasques.adapters.elasticsearch.setup`: templates, lifecycle, the first archive index.
 - :mod:`~tasques.adapters.elasticsearch.health`: what keeps the cluster from being relied on.

@@ -18,13 +18,8 @@ import msgspec
 
 from tasques.adapters.elasticsearch import answers, errors
 from tasques.adapters.elasticsearch.client import Answer, Client
-from tasques.adapters.elasticsearch.indices import (
-    QUEUE_FIELDS,
-    IndexNames,
-    Json,
-    compare_fields,
-    properties_of,
-)
+from tasques.adapters.elasticsearch.differences import compare_fields, properties_of
+from tasques.adapters.elasticsearch.indices import QUEUE_FIELDS, IndexNames, Json
 from tasques.core.ports import Rejected, Runtime
 
 _log = logging.getLogger(__name__)

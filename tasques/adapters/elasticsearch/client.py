@@ -113,7 +113,7 @@ class Client:
 
         Args:
             path: Beginning with a slash, names in it escaped, with the query.
-            timeout_seconds: Instead of the setting, where that is longer.
+            timeout_seconds: How long to wait for an answer, instead of the setting.
             repeatable: Whether another node may be tried although the request may have been
                 carried out already.
 
@@ -121,7 +121,7 @@ class Client:
             NotSent: If it certainly was not sent.
             NoAnswer: If it may have been carried out.
         """
-        timeout = min(self._timeout, timeout_seconds or self._timeout)
+        timeout = self._timeout if timeout_seconds is None else timeout_seconds
         headers = self._headers[content_type] if body else self._headers_without_body
         attempts = self._attempts
         while True:

@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 from tasques.adapters.elasticsearch import answers, errors
 from tasques.adapters.elasticsearch.client import Answer, Client
-from tasques.adapters.elasticsearch.indices import IndexNames, flat_settings
+from tasques.adapters.elasticsearch.differences import flat_settings
+from tasques.adapters.elasticsearch.indices import IndexNames
 from tasques.adapters.elasticsearch.setup import (
     INDEX_TEMPLATE,
     LIFECYCLE_POLICY,
@@ -28,7 +29,7 @@ from tasques.core.values import Instant
 SETTINGS_SECONDS: Final = 10.0
 SETUP_SECONDS: Final = 60.0
 #: An answer that takes longer is none: health is asked for often.
-TIMEOUT_SECONDS: Final = 3.0
+TIMEOUT_SECONDS: Final = 2.0
 
 _OS: Final = "/_nodes/_local/stats/os?filter_path=nodes.*.os.timestamp"
 _CLUSTER_SETTINGS: Final = "/_cluster/settings?filter_path=*.cluster.blocks&master_timeout=1s"

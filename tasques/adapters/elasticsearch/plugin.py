@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tasques.core.errors import Fault, InvalidInput
 from tasques.core.ports import Backend, Runtime
 from tasques.hookspecs import hookimpl
 
@@ -16,6 +17,9 @@ def tasques_backend(url: str, options: Mapping[str, object], runtime: Runtime) -
     if not settings.is_ours(url):
         return None
     parsed = settings.parse(url, options)
-    from tasques.adapters.elasticsearch.backend import ElasticsearchBackend
-
+    try:
+        from tasques.adapters.elasticsearch.backend import ElasticsearchBackend
+    except ModuleNotFoundError as error:
+        message = f"{error.name} is not installed: pip install 'tasques[elasticsearch]'"
+        raise InvalidInput([Fault("backend", "clientMissing", message)]) from error
     return ElasticsearchBackend.connect(parsed, runtime)

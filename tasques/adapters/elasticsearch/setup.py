@@ -18,15 +18,17 @@ import msgspec
 from tasques.adapters.elasticsearch import answers, errors
 from tasques.adapters.elasticsearch.adoption import add_fields
 from tasques.adapters.elasticsearch.client import Answer, Client
+from tasques.adapters.elasticsearch.differences import (
+    compare_fields,
+    flat_settings,
+    properties_of,
+    says_as_much,
+)
 from tasques.adapters.elasticsearch.indices import (
     QUEUE_FIELDS,
     IndexNames,
     Json,
     Template,
-    compare_fields,
-    flat_settings,
-    properties_of,
-    says_as_much,
     templates,
 )
 from tasques.adapters.elasticsearch.settings import Lifecycle
@@ -142,14 +144,18 @@ class Setup:
     def _found_templates(self) -> _Found:
         prefix = _quoted(self._names.prefix)
         composable = self._get(f"/_index_template/{prefix}*")
+        listed = _object(composable).get("index_templates") if composable.is_ok else ()
         legacy = self._get(f"/_template/{prefix}*")
-        listed = _object(composable).get("index_templates", ()) if composable.is_ok else ()
-        assert isinstance(listed, Sequence)
         return _Found(
-            composable={item["name"]: item["index_template"] for item in listed},
-            legacy={name: body for name, body in _object(legacy).items() if isinstance(body, dict)}
-            if legacy.is_ok
-            else {},
+            composable={
+                item["name"]: item["index_template"]
+                for item in (listed if isinstance(listed, list) else ())
+            },
+            legacy={
+                name: body
+                for name, body in (_object(legacy) if legacy.is_ok else {}).items()
+                if isinstance(body, dict)
+            },
         )
 
     def _template(self, template: Template, found: _Found, apply: bool) -> Iterator[SetupStep]:

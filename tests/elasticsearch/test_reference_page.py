@@ -1,0 +1,38 @@
+"""The pages about Elasticsearch say what the code does."""
+
+import json
+import re
+from pathlib import Path
+
+from tasques.adapters.elasticsearch import health
+from tasques.adapters.elasticsearch.documents import decode
+from tasques.adapters.elasticsearch.indices import IndexNames, templates
+from tasques.core.queues import QueueName
+
+PAGE = (Path(__file__).parents[2] / "docs/reference/elasticsearch.md").read_text()
+
+
+def test_every_template_is_named() -> None:
+    """With what it is for."""
+    for template in templates(IndexNames(".tasques_"), policy_name=None):
+        patterns = template.composable["index_patterns"]
+        assert isinstance(patterns, list)
+        (row,) = re.findall(rf"\| `{re.escape(template.name)}` \|.*", PAGE)
+        assert f"`{patterns[0]}`" in row
+        assert row.endswith("| yes |") is (template.legacy is not None)
+
+
+def test_every_problem_is_named() -> None:
+    """By the code that health shows."""
+    source = Path(health.__file__).read_text()
+    codes = set(re.findall(r'code="(\w+)"', source))
+    assert len(codes) > 5
+    assert codes == set(re.findall(r"^\| `(\w+)` \| .* \| (?:yes|no) \|$", PAGE, re.MULTILINE))
+
+
+def test_the_example_is_a_task() -> None:
+    """As the store would read it."""
+    (example,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    task = decode(example.encode(), queue=QueueName("run-later"), id="t0")
+    assert task.extensions.operation is not None
+    assert json.loads(example)["rank"] == task.run_at.milliseconds
