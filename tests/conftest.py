@@ -12,6 +12,7 @@ to install.
 
 import os
 import secrets
+import urllib.parse
 from collections.abc import Iterator
 
 import hypothesis
@@ -179,7 +180,7 @@ def _remove(url: str, prefix: str) -> None:
     _, found = call(url, "GET", f"/_resolve/index/{prefix}*?expand_wildcards=all")
     names = [index["name"] for index in found.get("indices", ())]
     for index in names:
-        call(url, "DELETE", f"/{index}")
+        call(url, "DELETE", f"/{urllib.parse.quote(index)}")  # a queue may be called %日本
     _, composable = call(url, "GET", f"/_index_template/{prefix}*")
     for template in composable.get("index_templates", ()):
         call(url, "DELETE", f"/_index_template/{template['name']}")
