@@ -12,7 +12,9 @@ import os
 import string
 from itertools import count
 from typing import Any, TypeAlias
+from uuid import uuid4
 
+import attrs
 import requests
 import schemathesis
 from hypothesis import strategies as st
@@ -23,7 +25,9 @@ from schemathesis.generation.meta import TestPhase
 from schemathesis.openapi.checks import RejectedPositiveData
 
 from tasques.core.values import Duration
-from tasques.server.routes import WORKER_ID_HEADER
+from tasques.schemas.fields import about_of
+from tasques.schemas.requests import NewTaskBody
+from tasques.server.routes import IDEMPOTENCY_KEY_HEADER, WORKER_ID_HEADER
 from tasques.testing import strategies as some
 
 schemathesis.openapi.format("queue-name", some.queue_names())
@@ -39,6 +43,8 @@ schemathesis.openapi.format(
 )
 
 AnyCase: TypeAlias = Case[Any]
+
+_EXAMPLE_ID = about_of(attrs.fields_dict(NewTaskBody)["id"]).example
 
 #: Faults that a schema cannot tell: of the two fields together, not of one.
 BETWEEN_FIELDS = {("id", "exclusive"), ("min_amount", "maximum")}
@@ -61,19 +67,38 @@ _turns = count()
 @schemathesis.hook
 def before_call(context: HookContext, case: AnyCase, kwargs: dict[str, Any]) -> None:
     """
-    Every second time, ask about a task that the worker really holds.
+    Have requests come to what they are about, rather than end at a name.
 
-    Names drawn at random are those of no task. Names that are wrong on purpose stay; so do those of
-    sequences, which hold what they claim.
+    Sequences are left alone: they hold what they claim.
     """
+    if case.meta is None or case.meta.phase.name == TestPhase.STATEFUL:
+        return
+    if case.path == "/tasques":
+        _create_anew(case)
+    elif "id" in case.path_parameters and not case.meta.is_negative_at(ParameterLocation.PATH):
+        _ask_about_held(case)
+
+
+def _create_anew(case: AnyCase) -> None:
+    """What was used before is 409, whatever else there is to say; and no key goes with an id."""
+    body = case.body if isinstance(case.body, dict) else {}
+    if body.get("id") == _EXAMPLE_ID:
+        case.body = {**body, "id": uuid4().hex}
+    key = case.headers.get(IDEMPOTENCY_KEY_HEADER)
+    if not key or case.meta is None or case.meta.is_negative_at(ParameterLocation.HEADER):
+        return
+    if body.get("id"):
+        case.headers.pop(IDEMPOTENCY_KEY_HEADER)
+    else:
+        # As long as it was, unless that is too short to be new.
+        fresh = uuid4().hex * 8
+        case.headers[IDEMPOTENCY_KEY_HEADER] = fresh[: max(len(key), 16)]
+
+
+def _ask_about_held(case: AnyCase) -> None:
+    """Every second time; names drawn at random are those of no task."""
     worker = case.headers.get(WORKER_ID_HEADER)
-    if "id" not in case.path_parameters or not isinstance(worker, str) or case.meta is None:
-        return
-    if case.meta.phase.name == TestPhase.STATEFUL:
-        return
-    if case.meta.is_negative_at(ParameterLocation.PATH):
-        return
-    if next(_turns) % 2:
+    if isinstance(worker, str) and next(_turns) % 2:
         case.path_parameters = _held_by(worker) or case.path_parameters
 
 
@@ -84,10 +109,14 @@ def _held_by(worker: str) -> dict[str, Any] | None:
     requests.post(f"{server}/tasques", json=task, timeout=30).raise_for_status()
     headers = {WORKER_ID_HEADER: worker.encode("latin-1", "replace")}
     claim: dict[str, Any] = {"queues": ["held"], "amount": 1}
-    claimed = requests.post(f"{server}/tasques/claims", json=claim, headers=headers, timeout=30)
-    if claimed.status_code != 200:
-        return None
-    return {name: claimed.json()[0][name] for name in ("queue", "id")}
+    # A claim that may wait for a moment only comes back with nothing where the machine is busy.
+    for _ in range(20):
+        answer = requests.post(f"{server}/tasques/claims", json=claim, headers=headers, timeout=30)
+        if answer.status_code != 200:
+            return None
+        for held in answer.json():
+            return {name: held[name] for name in ("queue", "id")}
+    raise AssertionError("a task that was just created cannot be claimed")
 
 
 @schemathesis.hook
