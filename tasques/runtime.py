@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from tasques.core.errors import Unavailable
 from tasques.core.ports import Condition, Runtime
 from tasques.core.values import Duration, Instant
 
@@ -64,8 +65,9 @@ class Loop:
     """
     Calls *step* until stopped, and waits as long as it says in between.
 
-    A step that raises is logged with its traceback, counted, and tried again after *after_error*:
-    background work must outlive a bad moment, and health shows that it had one.
+    A step that raises is logged, with its traceback unless the store is in trouble, counted, and
+    tried again after *after_error*: background work must outlive a bad moment, and health shows
+    that it had one.
 
     Args:
         step: Does one piece of work; returns when it is wanted again.
@@ -122,7 +124,9 @@ class Loop:
         except Exception as error:  # noqa: BLE001 - background work outlives whatever happens
             self.errors += 1
             self.last_error = f"{type(error).__name__}: {error}"
-            _log.exception("the loop %s failed, and goes on", self.name)
+            # That the store is gone is no riddle; where in the code it was noticed helps nobody.
+            riddle = not isinstance(error, Unavailable)
+            _log.error("the loop %s failed, and goes on: %s", self.name, error, exc_info=riddle)
             return self._after_error
         self.last_error = None
         return pause
