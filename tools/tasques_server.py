@@ -208,9 +208,14 @@ class TasquesServer:
                 )
             time.sleep(0.05)
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.is_running and self._process is not None:
+            self._process.send_signal(number)
+
     def ask_to_stop(self) -> None:
         """Send SIGTERM, and do not wait."""
-        self._signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
 
     def wait(self, seconds: float = 60.0) -> int:
         """
@@ -237,17 +242,17 @@ class TasquesServer:
     def kill(self) -> None:
         """End it at once, with SIGKILL, as a crash would."""
         if self._process is not None:
-            self._signal(signal.SIGKILL)
+            self.signal(signal.SIGKILL)
             self._process.wait()
         self._forget()
 
     def pause(self) -> None:
         """Freeze it: connections stay open, nothing answers."""
-        self._signal(signal.SIGSTOP)
+        self.signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let it go on."""
-        self._signal(signal.SIGCONT)
+        self.signal(signal.SIGCONT)
 
     def close(self) -> None:
         """Stop it, in order if it can, and remove its log."""
@@ -289,10 +294,6 @@ class TasquesServer:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("TASQUES_")}
         given = {_variable(name): value for name, value in self._settings.items()}
         return {**inherited, "PYTHONUNBUFFERED": "1", **given}
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self.is_running and self._process is not None:
-            self._process.send_signal(number)
 
     def _last_lines(self) -> str:
         return "\n".join(self.log.splitlines()[-30:])

@@ -6,6 +6,7 @@ there is one, and its answer is marked as uncertain: it may be the answer to a r
 """
 
 import base64
+import dataclasses
 import http.client
 import json
 import socket
@@ -31,6 +32,7 @@ class Answer:
     What a server answered.
 
     Attributes:
+        headers: By their names in lower case.
         sent: When the request that was answered was sent, on the monotonic clock.
         first_sent: When it was sent the first time.
         received: When the answer had come.
@@ -40,6 +42,7 @@ class Answer:
 
     status: int
     body: Any
+    headers: Mapping[str, str]
     sent: float
     first_sent: float
     received: float
@@ -114,6 +117,7 @@ class Client:
         answer = Answer(
             status=response.status,
             body=_decoded(text),
+            headers={name.lower(): value for name, value in response.getheaders()},
             sent=sent,
             first_sent=sent,
             received=received,
@@ -150,13 +154,8 @@ class Client:
             else:
                 first_sent = began if first_sent is None else first_sent
                 if answer is not None and answer.status != http.HTTPStatus.SERVICE_UNAVAILABLE:
-                    return Answer(
-                        status=answer.status,
-                        body=answer.body,
-                        sent=answer.sent,
-                        first_sent=first_sent,
-                        received=answer.received,
-                        is_uncertain=is_uncertain,
+                    return dataclasses.replace(
+                        answer, first_sent=first_sent, is_uncertain=is_uncertain
                     )
                 is_uncertain = True
             time.sleep(pause)

@@ -64,6 +64,17 @@ class Story:
     timeout_seconds: int | None = None
     is_late: bool = False
 
+    @property
+    def backs_off(self) -> bool:
+        """Whether the task waits after a failure that does not say how long."""
+        waits = {Step.FAIL_WITH_BACKOFF, Step.DROP, Step.DROP_THEN_LATE}
+        return any(step in waits for steps in self.variants for step in steps[:-1])
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it has to wait for time to pass, so that it had better begin soon."""
+        return self.backs_off or self.is_late or self.timeout_seconds is not None
+
 
 _TIMEOUT_SECONDS = 1
 KEPT_TIMEOUT_SECONDS = 2
@@ -186,6 +197,7 @@ class Scheme:
         timeout_seconds: How long a worker has where the story does not say.
         spare_attempts: Attempts beyond those that a task that ends done needs; under faults a claim
             may reach nobody, and costs one.
+        waits: Whether there are stories in which a task waits for a backoff.
     """
 
     tasks: int
@@ -193,6 +205,7 @@ class Scheme:
     run: str
     timeout_seconds: int = 120
     spare_attempts: int = 0
+    waits: bool = True
 
     @property
     def queues(self) -> tuple[str, ...]:
@@ -203,33 +216,24 @@ class Scheme:
 def plans(scheme: Scheme) -> list[Plan]:
     """The plans of a run, in the order in which the tasks are to be created."""
     chance = random.Random(scheme.seed)
-    stories = [story for story, count in _shares(scheme.tasks) for _ in range(count)]
-    waiting = [story for story in stories if _waits(story)]
-    others = [story for story in stories if not _waits(story)]
+    told = [story for story in STORIES if scheme.waits or not story.backs_off]
+    stories = [story for story, count in _shares(told, scheme.tasks) for _ in range(count)]
+    urgent = [story for story in stories if story.is_urgent]
+    others = [story for story in stories if not story.is_urgent]
     chance.shuffle(others)
-    return [
-        _plan(number, story, scheme, chance) for number, story in enumerate((*waiting, *others))
-    ]
+    return [_plan(number, story, scheme, chance) for number, story in enumerate((*urgent, *others))]
 
 
-def _waits(story: Story) -> bool:
-    return (
-        story.timeout_seconds is not None
-        or story.is_late
-        or any(Step.FAIL_WITH_BACKOFF in steps for steps in story.variants)
-    )
-
-
-def _shares(tasks: int) -> Sequence[tuple[Story, int]]:
+def _shares(stories: Sequence[Story], tasks: int) -> Sequence[tuple[Story, int]]:
     """How many tasks follow each story; at least one each where there are enough."""
     shares = []
     left = tasks
-    for story in STORIES[:-1]:
+    for story in stories[:-1]:
         count = max(1, tasks * story.share // 1000)
         count = min(count, left, count if story.most is None else story.most)
         shares.append((story, count))
         left -= count
-    return [*shares, (STORIES[-1], left)]
+    return [*shares, (stories[-1], left)]
 
 
 def _plan(number: int, story: Story, scheme: Scheme, chance: random.Random) -> Plan:
@@ -255,7 +259,7 @@ def _plan(number: int, story: Story, scheme: Scheme, chance: random.Random) -> P
         id=None if has_key else f"{scheme.run}-{number:06d}",
         key=f"{scheme.run}-{number:06d}" if has_key else None,
         creations=chance.choice((1,) * 8 + (2, 3)),
-        priority=_URGENT if _waits(story) else chance.randint(-3, 9),
+        priority=_URGENT if story.is_urgent else chance.randint(-3, 9),
         retry_times=retry_times,
         timeout_seconds=story.timeout_seconds or scheme.timeout_seconds,
         due_seconds=due,

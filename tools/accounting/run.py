@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from tools.accounting.audit import Judgement, Observed, judge
 from tools.accounting.client import Client, OutOfTime, Trouble, task_path
-from tools.accounting.ledger import Facts, Ledger, facts
+from tools.accounting.ledger import Facts, Ledger, Totals, facts
 from tools.accounting.plan import Scheme, plans
 from tools.accounting.work import WORKER_HEADER, Creations, Worker, produce
 
@@ -34,7 +34,9 @@ class Options:
             time-out and a backoff come together in less than 70 s.
         undisturbed: Lost answers and slow workers count as faults, too.
         timeout_seconds: How long a worker has where the plan needs no shorter time.
+        waits: Follow stories in which a task waits for a backoff, too: up to 45 s and more.
         progress: Takes a line now and then.
+        watch: Told about once a second how far it has come; may take its time.
     """
 
     urls: Sequence[str]
@@ -47,7 +49,9 @@ class Options:
     undisturbed: bool = True
     timeout_seconds: int = 120
     spare_attempts: int = 0
+    waits: bool = True
     progress: Callable[[str], None] = field(default=lambda line: None)
+    watch: Callable[[Totals], None] = field(default=lambda totals: None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +95,7 @@ def account(options: Options) -> Result:
         run=secrets.token_hex(4),
         timeout_seconds=options.timeout_seconds,
         spare_attempts=options.spare_attempts,
+        waits=options.waits,
     )
     return _Run(options, scheme).result()
 
@@ -141,10 +146,10 @@ class _Run:
 
     def _knock(self) -> None:
         """See that somebody answers, whatever the answer."""
-        for number in range(len(self._options.urls)):
-            Client(self._options.urls[number:], stop_at=time.monotonic() + _KNOCK_SECONDS).ask(
-                "GET", "/health/live"
-            )
+        for url in self._options.urls:
+            client = Client([url], stop_at=time.monotonic() + _KNOCK_SECONDS)
+            client.ask("GET", "/health/live")
+            client.close()
 
     def _work(self) -> bool:
         """Create and work until every plan is at its end; whether that was in time."""
@@ -194,6 +199,7 @@ class _Run:
             if time.monotonic() >= next_line:
                 next_line = time.monotonic() + _PROGRESS_SECONDS
                 self._say_how_far()
+            self._options.watch(self._ledger.totals())
             self._see_ends(client)
             if self._most_at is None and self._ledger.totals().over >= 0.95 * len(self._plans):
                 self._most_at = time.monotonic()
