@@ -98,6 +98,16 @@ def test_a_larger_task_counts_for_more(task: Task, args: JsonObject) -> None:
     assert len(args.text) == loaded.approximate_bytes - bare.approximate_bytes
 
 
+def test_numbers_reach_to_the_ends_of_64_bits() -> None:
+    """The contract's ranges: an attempt is one more than a retry, and has to be stored too."""
+    assert (MIN_PRIORITY, MAX_PRIORITY) == (-9223372036854775808, 9223372036854775807)
+    assert MAX_RETRY_TIMES == 9223372036854775806
+    smallest = NewTask(
+        queue=QueueName("q"), kind="k", retry_times=0, processing_timeout=Duration(0)
+    )
+    assert (smallest.retry_times, smallest.priority) == (0, 0)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
