@@ -402,6 +402,19 @@ def test_a_claim_that_reached_nobody_costs_an_attempt_under_faults(tale: Tale) -
     assert Fault.DISTURBED in faults(judged(tale, unanswered=(1,)))
 
 
+def test_the_last_attempt_may_reach_nobody_under_faults() -> None:
+    """It died with its server, timed out, and there is no attempt left: dead, though by nobody."""
+    tale = Tale(plan_of("failed until dead", Step.FAIL, Step.FAIL))
+    tale.create()
+    tale.claim("worker-0")
+    tale.fail(dead=False)
+    tale.write(attempted=2)
+    tale.time_out(dead=True)
+    assert not judged(tale, undisturbed=False, unanswered=(1,)).discrepancies
+    assert faults(judged(tale, undisturbed=False)) == {Fault.WRONG_COUNT}
+    assert Fault.DISTURBED in faults(judged(tale))
+
+
 def test_a_worker_that_was_too_slow_is_refused_under_faults(tale: Tale) -> None:
     """Its time was over, somebody else has done it: allowed under faults."""
     tale.time_out(dead=False)

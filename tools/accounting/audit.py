@@ -341,11 +341,14 @@ class _TaskAudit:
             return
         if found.version < last.version:
             yield self._wrong(Fault.LOST, f"its last write, {last.state}, is gone")
-        elif last.state == "claimed" and found.result == _TIMED_OUT:
+            return
+        unseen = found.attempted - last.attempted
+        if found.result == _TIMED_OUT and (last.state == "claimed" or unseen > 0):
+            # The last of the claims that nobody saw, if there are any, timed out.
+            self.counts["claims that reached nobody"] += max(unseen, 0)
             self.counts["timed out"] += 1
-            if found.state == "dead":
-                self.counts["dead"] += 1
-            if found.result_at is not None and found.result_at < last.times_out_at:
+            self.counts["dead"] += found.state == "dead"
+            if (found.result_at or 0) < last.times_out_at and last.state == "claimed":
                 yield self._wrong(Fault.HELD_TWICE, "was timed out before its time")
         elif not self._has_lost_answers:
             yield self._wrong(Fault.ILLEGAL, f"was {last.state} and is {found.state}, by nobody")

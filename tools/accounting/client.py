@@ -12,9 +12,10 @@ import json
 import socket
 import time
 import urllib.parse
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 _TIMEOUT_SECONDS = 30.0
 #: A server may close a connection that was idle; one that rested so long is not used again.
@@ -54,13 +55,29 @@ class Answer:
         return str(self.body.get("message", "")) if isinstance(self.body, dict) else str(self.body)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Trouble:
-    """Answers that did not come as hoped; counted by one client on its own thread."""
+    """
+    Answers that did not come as hoped; counted by one client on its own thread.
+
+    Attributes:
+        lost: None came.
+        refused: Nobody listened.
+        unavailable: It was 503.
+        reasons: What was said with 503, and how often.
+    """
 
     lost: int = 0
     refused: int = 0
     unavailable: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def __iadd__(self, other: "Trouble") -> Self:
+        self.lost += other.lost
+        self.refused += other.refused
+        self.unavailable += other.unavailable
+        self.reasons += other.reasons
+        return self
 
 
 class Client:
@@ -124,6 +141,8 @@ class Client:
         )
         if answer.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
             self.trouble.unavailable += 1
+            what = "/".join(path.split("/")[:3]) if path.count("/") > 2 else path
+            self.trouble.reasons[f"{method} {what}: {answer.message}"] += 1
             self._fail_over()
         return answer
 

@@ -29,6 +29,7 @@ _UNDER_FAULTS = (
     "workers too slow",
 )
 _SHOWN = 20
+_SHOWN_REASONS = 3
 
 
 def table(result: Result) -> str:
@@ -36,6 +37,8 @@ def table(result: Result) -> str:
     rows = dict(_rows(result))
     width = max(map(len, rows))
     lines = [f"{name:<{width}}  {value:>9}" for name, value in rows.items()]
+    for reason, count in result.trouble.reasons.most_common(_SHOWN_REASONS):
+        lines.append(f"503, {count} times: {reason}")
     discrepancies = result.judgement.discrepancies
     if not result.finished:
         lines.append(f"NOT FINISHED within {result.options.limit_seconds:g} s")
@@ -55,9 +58,14 @@ def _rows(result: Result) -> Iterator[tuple[str, str]]:
     for name in _UNDER_FAULTS:
         if counts.get(name):
             yield name, f"{counts[name]:,}"
-    for name, value in vars(result.trouble).items():
+    trouble = result.trouble
+    for name, value in (
+        ("without an answer", trouble.lost),
+        ("that met no server", trouble.refused),
+        ("answered 503", trouble.unavailable),
+    ):
         if value:
-            yield f"requests {_TROUBLE[name]}", f"{value:,}"
+            yield f"requests {name}", f"{value:,}"
     for fault in Fault:
         always = fault in {Fault.LOST, Fault.HELD_TWICE, Fault.NOT_CREATED}
         if always or result.judgement.faults(fault):
@@ -65,13 +73,6 @@ def _rows(result: Result) -> Iterator[tuple[str, str]]:
     yield "seconds", f"{result.seconds:.1f}"
     yield "seconds until 95 % had ended", f"{result.most_seconds:.1f}"
     yield "tasks/s until then", f"{0.95 * result.options.tasks / result.most_seconds:.0f}"
-
-
-_TROUBLE = {
-    "lost": "without an answer",
-    "refused": "that met no server",
-    "unavailable": "answered 503",
-}
 
 
 def as_json(result: Result) -> dict[str, object]:
@@ -87,7 +88,7 @@ def as_json(result: Result) -> dict[str, object]:
         "seconds": round(result.seconds, 3),
         "seconds_until_95_percent": round(result.most_seconds, 3),
         "counts": dict(result.judgement.counts),
-        "trouble": vars(result.trouble),
+        "trouble": {**vars(result.trouble), "reasons": dict(result.trouble.reasons)},
         "empty_claims": result.empty_claims,
         "faults": {fault.name.lower(): result.judgement.faults(fault) for fault in Fault},
         "discrepancies": [str(discrepancy) for discrepancy in discrepancies],

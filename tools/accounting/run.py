@@ -3,7 +3,6 @@
 import secrets
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -129,9 +128,9 @@ class _Run:
             unanswered_claims=self._ledger.unanswered_claims,
             undisturbed=self._options.undisturbed,
         )
-        trouble: Counter[str] = Counter()
+        trouble = Trouble()
         for client in self._clients:
-            trouble.update(vars(client.trouble))
+            trouble += client.trouble
             client.close()
         return Result(
             options=self._options,
@@ -140,7 +139,7 @@ class _Run:
             finished=finished,
             seconds=seconds,
             most_seconds=(self._most_at or time.monotonic()) - self._began,
-            trouble=Trouble(**trouble),
+            trouble=trouble,
             empty_claims=self._ledger.empty_claims,
         )
 

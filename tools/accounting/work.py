@@ -215,7 +215,7 @@ class Worker:
         )
         if answer.status == 200:
             self._ledger.record(task.plan.number, Verb.DONE, _STRANGER, answer)
-        elif answer.status != 403:
+        elif answer.status not in {400, 403}:  # 400: it has timed out, which its worker will see
             self._ledger.refuse(task.plan.number, Verb.DONE, _STRANGER, answer)
 
     # --------------------------------------------------------------------- too late
