@@ -46,6 +46,13 @@ def test_every_task_on_two_servers_sharing_an_elasticsearch(
     assert_accounted_for(account(options))
 
 
+def test_a_server_that_wants_credentials_gets_them(start: Start) -> None:
+    """Every request of producers and workers carries what the address says."""
+    server = start(QUICK_REAPER, users={"ann": "a:b@c/d"})
+    with_user = server.url.replace("//", "//ann:a%3Ab%40c%2Fd@")
+    assert_accounted_for(account(Options(urls=[with_user], tasks=40, waits=False)))
+
+
 def test_servers_share_queues(start: Start, on_elasticsearch: dict[str, str]) -> None:
     """What is created at one server is claimed, reported on and finished at another."""
     one, other = start(on_elasticsearch), start(on_elasticsearch)
