@@ -142,6 +142,7 @@ def test_durations_come_from_seconds_and_give_them() -> None:
         ("2020-01-01T00:00:00+09:00", "2019-12-31T15:00:00Z"),
         ("2020-01-01T00:00:00-09:30", "2020-01-01T09:30:00Z"),
         ("2020-01-01T00:00:00-00:00", "2020-01-01T00:00:00Z"),
+        ("2020-01-01T00:00:00+23:59", "2019-12-31T00:01:00Z"),
         ("2020-02-29T23:59:59Z", "2020-02-29T23:59:59Z"),
         ("1969-12-31T23:59:59.999999999Z", "1969-12-31T23:59:59.999999999Z"),
         ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
@@ -172,6 +173,21 @@ def test_times_that_are_rejected(text: str) -> None:
     """No zone, no seconds, days and hours that do not exist: refused, not guessed."""
     with pytest.raises(ValueError, match=r"is not a (time|day)|years 1 to 9999"):
         Instant.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "nanoseconds"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("2020-01-01T00:00:00.000000001Z", 1_577_836_800_000_000_001),
+        ("1969-12-31T23:59:59Z", -1_000_000_000),
+        ("0001-01-01T00:00:00Z", -62_135_596_800_000_000_000),
+    ],
+)
+def test_instants_count_from_1970(text: str, nanoseconds: int) -> None:
+    """The numbers that other programs have for these moments."""
+    assert Instant.parse(text).nanoseconds == nanoseconds
+    assert str(Instant(nanoseconds)) == text
 
 
 @given(strategies.instants())
