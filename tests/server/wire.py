@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import urllib.parse
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -14,7 +15,7 @@ import attrs
 from tasques.server.front import Front
 
 #: No test waits longer than this for anything.
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 30
 
 
 @attrs.frozen
@@ -31,11 +32,14 @@ class Answer:
 
 
 class Wire:
-    """A connection to a front; answers are read one at a time."""
+    """A connection to a server; answers are read one at a time, when somebody wants them."""
 
-    def __init__(self, front: Front) -> None:
-        place = (front.addresses[0].host, front.addresses[0].port)
-        self.socket = socket.create_connection(place, timeout=PATIENCE_SECONDS)
+    def __init__(self, server: Front | str) -> None:
+        """Connect to a front, or to an address such as ``http://127.0.0.1:8080``."""
+        url = urllib.parse.urlsplit(server if isinstance(server, str) else server.url)
+        self.socket = socket.create_connection((url.hostname, url.port), timeout=PATIENCE_SECONDS)
+        # What a test sends in parts is to arrive in parts.
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._read = self.socket.makefile("rb")
 
     def __enter__(self) -> Self:
