@@ -85,6 +85,10 @@ def test_the_depth_has_a_limit() -> None:
         assert isinstance(parsed, list)
         (parsed,) = parsed
     assert parsed == []
+    # With more brackets than levels, so that they have to be told apart.
+    assert parse_json(b"[" + b"[]," * 9 + nested(MAX_DEPTH - 1) + b"]")
+    with pytest.raises(NotJson, match="500 levels"):
+        parse_json(b"[" + b"[]," * 9 + nested(MAX_DEPTH) + b"]")
     for levels in (MAX_DEPTH + 1, 5_000, 1_000_000):
         with pytest.raises(NotJson, match="500 levels"):
             parse_json(nested(levels))
