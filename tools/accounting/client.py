@@ -110,15 +110,15 @@ class Client:
         Send one request once; None if its answer was lost, so that it may have been carried out.
 
         Raises:
-            ConnectionRefusedError: If nobody listens, so that it was not carried out.
+            ConnectionRefusedError: If there is no connection, so that it was not carried out.
         """
         content = None if body is None else json.dumps(body).encode()
         try:
             connection = self._connected(timeout_seconds)
-        except (ConnectionRefusedError, ConnectionResetError):
+        except OSError as error:  # whatever it is, nothing was sent
             self._fail_over()
             self.trouble.refused += 1
-            raise ConnectionRefusedError from None
+            raise ConnectionRefusedError(str(error)) from error
         sent = time.monotonic()
         try:
             connection.request(method, path, content, {**self._authorization(), **(headers or {})})
