@@ -190,7 +190,11 @@ class TaskStore(Protocol):
         """Propose tasks to claim, for each query; a queue that does not exist holds none."""
 
     def find_timed_out(self, *, before: Instant, limit: int) -> Sequence[StoredTask]:
-        """Propose claimed tasks of all queues whose ``times_out_at`` is at or before *before*."""
+        """
+        Propose claimed tasks of all queues whose ``times_out_at`` is at or before *before*.
+
+        At most *limit*, the longest over first.
+        """
 
 
 @attrs.frozen(kw_only=True)
