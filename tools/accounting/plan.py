@@ -196,7 +196,8 @@ class Scheme:
         run: Part of every name, so that runs on one server do not meet.
         timeout_seconds: How long a worker has where the story does not say.
         spare_attempts: Attempts beyond those that a task that ends done needs; under faults a claim
-            may reach nobody, and costs one.
+            may reach nobody, and costs one. Then no story has more than one failure, since what is
+            lost after the third comes back after minutes.
         waits: Whether there are stories in which a task waits for a backoff.
     """
 
@@ -237,8 +238,11 @@ def _shares(stories: Sequence[Story], tasks: int) -> Sequence[tuple[Story, int]]
 
 
 def _plan(number: int, story: Story, scheme: Scheme, chance: random.Random) -> Plan:
-    steps = chance.choice(story.variants)
-    failures = sum(step in _FAILURES for step in steps)
+    variants = story.variants
+    if scheme.spare_attempts:
+        variants = tuple(steps for steps in variants if _failures(steps) <= 1)
+    steps = chance.choice(variants)
+    failures = _failures(steps)
     if story.end == "dead":
         # The last attempt is the last failure, unless it is given up with attempts left.
         retry_times = failures + 2 if Step.GIVE_UP in steps else failures - 1
@@ -264,3 +268,7 @@ def _plan(number: int, story: Story, scheme: Scheme, chance: random.Random) -> P
         timeout_seconds=story.timeout_seconds or scheme.timeout_seconds,
         due_seconds=due,
     )
+
+
+def _failures(steps: Sequence[Step]) -> int:
+    return sum(step in _FAILURES for step in steps)
