@@ -56,16 +56,16 @@ def admit(
     Those of a paused queue, and those not due at *now*, are left out of both. A queue that
     *policies* does not name has none.
     """
-    due = [c for c in candidates if lifecycle.is_due(c.task, now)]
-    open_to_claims = [c for c in due if not policies.get(c.task.queue, DEFAULT_POLICY).paused]
+    due = [c for c in candidates if lifecycle.is_due(c.document, now)]
+    open_to_claims = [c for c in due if not policies.get(c.document.queue, DEFAULT_POLICY).paused]
     ready = [c for c in open_to_claims if not is_expired(c, now)]
     return Admitted(
-        ready=tuple(sorted(ready, key=lambda candidate: candidate.task.claim_order)),
+        ready=tuple(sorted(ready, key=lambda candidate: candidate.document.claim_order)),
         expired=tuple(c for c in open_to_claims if is_expired(c, now)),
     )
 
 
 def is_expired(candidate: StoredTask, now: Instant) -> bool:
     """Whether the task had a time by which it had to be started, and that time has come."""
-    expires_at = candidate.task.extensions.expires_at
+    expires_at = candidate.document.extensions.expires_at
     return expires_at is not None and expires_at <= now

@@ -9,10 +9,11 @@ that rewrites a task's document drops it: no rule that keeps data safe may rest 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self, TypeAlias
 
 import attrs
 
+from tasques.core.documents import Operation, Stored
 from tasques.core.json_object import JsonObject
 from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.values import Duration, Instant
@@ -41,20 +42,6 @@ class State(StrEnum):
     def is_final(self) -> bool:
         """Whether nothing but an operator moves a task out of this state."""
         return self in (State.DONE, State.DEAD)
-
-
-@attrs.frozen(order=True)
-class Version:
-    """
-    Which write of a document this is; every write gives a greater one.
-
-    Attributes:
-        primary_term: Counts the elections of the document's shard in Elasticsearch; else 1.
-        seq_no: Counts the writes of the shard.
-    """
-
-    primary_term: int
-    seq_no: int
 
 
 @attrs.frozen
@@ -109,22 +96,6 @@ class Claim:
     times_out_at: Instant
     last_report: Report | None = None
     result: Result | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Operation:
-    """
-    The write that made this document, so that its author can recognise it.
-
-    Attributes:
-        token: 128 random bits in hexadecimal, new for each decision; a repeated write repeats it.
-        verb: ``create``, ``claim``, ``done`` …
-        digest: SHA-256 of verb, worker and body: what makes two requests the same.
-    """
-
-    token: str
-    verb: str
-    digest: str = ""
 
 
 class EndReason(StrEnum):
@@ -199,6 +170,15 @@ class Task:
         return TaskKey(self.queue, self.id)
 
     @property
+    def operation(self) -> Operation | None:
+        """The write that made this version."""
+        return self.extensions.operation
+
+    def stamped(self, operation: Operation) -> Self:
+        """This task with the mark of the write that is about to make it."""
+        return attrs.evolve(self, extensions=attrs.evolve(self.extensions, operation=operation))
+
+    @property
     def remaining_attempts(self) -> int:
         """How often it may still be claimed; never negative."""
         return self.retry_times + 1 - self.attempted
@@ -223,12 +203,8 @@ class Task:
         return size
 
 
-@attrs.frozen(kw_only=True)
-class StoredTask:
-    """A task as a store holds it, with the version to condition the next write on."""
-
-    task: Task
-    version: Version
+#: A task as a store holds it.
+StoredTask: TypeAlias = Stored[Task]
 
 
 @attrs.frozen(kw_only=True)

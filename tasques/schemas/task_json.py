@@ -28,7 +28,7 @@ def encode_tasks(stored: Iterable[StoredTask]) -> bytes:
 
 def task_json(stored: StoredTask) -> dict[str, object]:
     """The task as :func:`~tasques.schemas.converter.encode` takes it."""
-    task = stored.task
+    task = stored.document
     fields: dict[str, object] = {
         "id": task.id,
         "queue": task.queue,

@@ -23,6 +23,7 @@ from tasques.core.ports import (
     Conflict,
     Create,
     Exists,
+    FinishedQuery,
     Malformed,
     ReadOutcome,
     Rejected,
@@ -32,7 +33,9 @@ from tasques.core.ports import (
     Write,
     WriteOutcome,
 )
-from tasques.core.tasks import StoredTask, TaskKey
+from tasques.core.queues import QueueName
+from tasques.core.recurring import RecurringTaskId
+from tasques.core.tasks import StoredTask, Task, TaskKey
 from tasques.core.values import Instant
 
 
@@ -59,7 +62,7 @@ class WriteFault(StrEnum):
 
 
 #: What happens to this write; None: nothing out of the ordinary.
-WriteFaults: TypeAlias = Callable[[Write], WriteFault | None]
+WriteFaults: TypeAlias = Callable[[Write[Task]], WriteFault | None]
 #: Whether this read finds the store out of reach.
 ReadFaults: TypeAlias = Callable[[], bool]
 
@@ -85,7 +88,7 @@ def seeded(seed: int, rates: Mapping[WriteFault, float]) -> WriteFaults:
         raise ValueError("rates must not be negative, nor add up to more than 1")
     random = Random(seed)
 
-    def decide(write: Write) -> WriteFault | None:
+    def decide(write: Write[Task]) -> WriteFault | None:
         drawn = random.random()
         for fault, rate in rates.items():
             drawn -= rate
@@ -106,7 +109,7 @@ def _never() -> bool:
     return False
 
 
-def _none(write: Write) -> WriteFault | None:
+def _none(write: Write[Task]) -> WriteFault | None:
     return None
 
 
@@ -143,7 +146,7 @@ class FaultyTaskStore:
         """The wrapped store's."""
         return self._store.traits
 
-    def write(self, writes: Sequence[Write]) -> Sequence[WriteOutcome]:
+    def write(self, writes: Sequence[Write[Task]]) -> Sequence[WriteOutcome[Task]]:
         """Try each write that no fault keeps from the store."""
         faults = [self._writes(write) for write in writes]
         self.injected.update(fault for fault in faults if fault is not None)
@@ -160,10 +163,10 @@ class FaultyTaskStore:
             for write, fault in zip(writes, faults, strict=True)
         ]
 
-    def _is_sent(self, write: Write, fault: WriteFault | None) -> bool:
+    def _is_sent(self, write: Write[Task], fault: WriteFault | None) -> bool:
         return (fault is None or fault.is_applied) and write.key not in self._malformed
 
-    def get(self, keys: Sequence[TaskKey]) -> Sequence[ReadOutcome]:
+    def get(self, keys: Sequence[TaskKey]) -> Sequence[ReadOutcome[Task]]:
         """Read the present versions, if the store is not out of reach."""
         self._reach()
         return [
@@ -187,15 +190,26 @@ class FaultyTaskStore:
         found = self._store.find_timed_out(before=before, limit=limit + len(self._malformed))
         return self._readable(found)[:limit]
 
+    def find_finished(self, query: FinishedQuery) -> Sequence[StoredTask]:
+        """What the store proposes, if it is not out of reach."""
+        self._reach()
+        widened = attrs.evolve(query, limit=query.limit + len(self._malformed))
+        return self._readable(self._store.find_finished(widened))[: query.limit]
+
+    def count_outstanding(self, queue: QueueName, recurring_task_id: RecurringTaskId) -> int:
+        """What the store counts, if it is not out of reach."""
+        self._reach()
+        return self._store.count_outstanding(queue, recurring_task_id)
+
     def _readable(self, found: Sequence[StoredTask]) -> Sequence[StoredTask]:
-        return [stored for stored in found if stored.task.key not in self._malformed]
+        return [stored for stored in found if stored.document.key not in self._malformed]
 
     def _reach(self) -> None:
         if self._reads():
             raise errors.StoreUnavailable("out of reach, on purpose")
 
 
-_OUTCOMES: Final[Mapping[WriteFault, WriteOutcome]] = {
+_OUTCOMES: Final[Mapping[WriteFault, WriteOutcome[Task]]] = {
     WriteFault.LOST_REPLY: Unknown("no answer, on purpose"),
     WriteFault.LOST_REQUEST: Unknown("no answer, on purpose"),
     WriteFault.REJECTED: Rejected("too busy, on purpose"),
@@ -203,12 +217,14 @@ _OUTCOMES: Final[Mapping[WriteFault, WriteOutcome]] = {
 }
 
 
-def _told(write: Write, fault: WriteFault | None, outcome: WriteOutcome) -> WriteOutcome:
+def _told(
+    write: Write[Task], fault: WriteFault | None, outcome: WriteOutcome[Task]
+) -> WriteOutcome[Task]:
     """What the caller hears of *outcome*."""
     if fault is None:
         return outcome
     return _OUTCOMES.get(fault) or _overtaken(write)
 
 
-def _overtaken(write: Write) -> WriteOutcome:
+def _overtaken(write: Write[Task]) -> WriteOutcome[Task]:
     return Exists() if isinstance(write, Create) else Conflict()

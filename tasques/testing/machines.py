@@ -30,6 +30,7 @@ from hypothesis.stateful import (
 
 from tasques.adapters.memory.backend import MemoryBackend
 from tasques.core import errors
+from tasques.core.documents import Stored, Version
 from tasques.core.json_object import JsonObject
 from tasques.core.ports import ClaimableQuery, Runtime, TaskStore
 from tasques.core.queues import QueueName, TaskId, WorkerId
@@ -37,7 +38,7 @@ from tasques.core.service.claims import ClaimDispatcher
 from tasques.core.service.reaper import Reaper
 from tasques.core.service.task_service import TaskService
 from tasques.core.service.waiting import ClaimRequest
-from tasques.core.tasks import NewTask, State, StoredTask, Task, TaskKey, Version
+from tasques.core.tasks import NewTask, State, StoredTask, Task, TaskKey
 from tasques.core.values import ZERO, ZERO_INSTANT, Duration, Instant
 from tasques.testing import strategies
 from tasques.testing.contract.store_fixtures import Settle, put_away
@@ -106,15 +107,15 @@ class _Side:
             return type(error), str(error)
 
     def _comparable(self, value: object) -> object:
-        if isinstance(value, StoredTask):
-            return value.task, self._has_moved(value)
+        if isinstance(value, Stored):
+            return value.document, self._has_moved(value)
         if isinstance(value, Sequence) and not isinstance(value, str):
             return [self._comparable(item) for item in value]
         return value
 
     def _has_moved(self, stored: StoredTask) -> bool:
-        before = self._versions.get(stored.task.key)
-        self._versions[stored.task.key] = stored.version
+        before = self._versions.get(stored.document.key)
+        self._versions[stored.document.key] = stored.version
         assert before is None or before <= stored.version
         return before != stored.version
 
@@ -413,7 +414,7 @@ def _idempotency_key(queue: QueueName, name: str, first: str) -> str:
     return next(
         key
         for key in candidates
-        if tasks.create(new, idempotency_key=key).task.id.startswith(first)
+        if tasks.create(new, idempotency_key=key).document.id.startswith(first)
     )
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from tasques.core import lifecycle
+from tasques.core.documents import Operation, Version
 from tasques.core.json_object import MAX_DIGITS, JsonObject, JsonValue
 from tasques.core.queues import MAX_ID_BYTES, MAX_QUEUE_BYTES, QueueName, TaskId, WorkerId
 from tasques.core.tasks import (
@@ -28,14 +29,12 @@ from tasques.core.tasks import (
     EndReason,
     Extensions,
     NewTask,
-    Operation,
     Report,
     Result,
     State,
     StoredTask,
     Task,
     Verdict,
-    Version,
 )
 from tasques.core.values import NANOSECONDS_PER_SECOND, ZERO_INSTANT, Duration, Instant
 

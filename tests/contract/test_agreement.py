@@ -13,6 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tasques.adapters.memory.backend import MemoryBackend
 from tasques.core.ports import Backend, Runtime, StoreTraits, Write, WriteOutcome
 from tasques.core.service.group_commit import GroupCommit
+from tasques.core.tasks import Task
 from tasques.core.values import Duration
 from tasques.testing.faulty import FaultyTaskStore
 from tasques.testing.machines import LockstepMachine, Open, Opened
@@ -34,7 +35,7 @@ class _Slow(FaultyTaskStore):
 class _Forgetful(FaultyTaskStore):
     """Loses the second write of each call, and says otherwise."""
 
-    def write(self, writes: Sequence[Write]) -> Sequence[WriteOutcome]:
+    def write(self, writes: Sequence[Write[Task]]) -> Sequence[WriteOutcome[Task]]:
         outcomes = super().write(writes[:1])
         return [outcomes[0] for _ in writes]
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from tasques.core import admission, lifecycle
 from tasques.core.admission import QueuePolicy, admit
+from tasques.core.documents import Stored, Version
 from tasques.core.queues import QueueName, TaskId, WorkerId
-from tasques.core.tasks import Extensions, NewTask, State, StoredTask, Task, Version
+from tasques.core.tasks import Extensions, NewTask, State, StoredTask, Task
 from tasques.core.values import Duration, Instant
 from tasques.testing import strategies
 from tasques.testing.examples import NOW
@@ -31,13 +32,15 @@ def waiting(id: str, *, queue: str = "a", run_at: Instant = NOW) -> StoredTask:
         processing_timeout=SECOND,
         run_at=run_at,
     )
-    return StoredTask(task=lifecycle.create(new, id=TaskId(id), now=EARLIER), version=Version(1, 0))
+    return StoredTask(
+        document=lifecycle.create(new, id=TaskId(id), now=EARLIER), version=Version(1, 0)
+    )
 
 
 def expiring(candidate: StoredTask, at: Instant) -> StoredTask:
     """*candidate*, to be started before *at*."""
     extensions = Extensions(expires_at=at)
-    return attrs.evolve(candidate, task=attrs.evolve(candidate.task, extensions=extensions))
+    return attrs.evolve(candidate, document=attrs.evolve(candidate.document, extensions=extensions))
 
 
 def test_what_is_due_is_ready_in_the_order_of_claims() -> None:
@@ -81,21 +84,21 @@ def test_each_candidate_has_one_place(
     Ready or expired is whoever may be claimed, never both; ready ones can be claimed, expired ones
     can be ended.
     """
-    candidates = [StoredTask(task=task, version=Version(1, i)) for i, task in enumerate(tasks)]
+    candidates = [Stored(document=task, version=Version(1, i)) for i, task in enumerate(tasks)]
     admitted = admit(candidates, policies, NOW)
     expected = [
         c
         for c in candidates
-        if c.task.state in (State.QUEUED, State.FAILED)
-        and c.task.run_at <= NOW
-        and c.task.attempted <= c.task.retry_times
-        and not (c.task.queue in policies and policies[c.task.queue].paused)
+        if c.document.state in (State.QUEUED, State.FAILED)
+        and c.document.run_at <= NOW
+        and c.document.attempted <= c.document.retry_times
+        and not (c.document.queue in policies and policies[c.document.queue].paused)
     ]
     assert len(expected) == len(admitted.ready) + len(admitted.expired)
     assert all(c in expected for c in (*admitted.ready, *admitted.expired))
-    orders = [c.task.claim_order for c in admitted.ready]
+    orders = [c.document.claim_order for c in admitted.ready]
     assert orders == sorted(orders)
     for candidate in admitted.ready:
-        lifecycle.claim(candidate.task, worker=WorkerId("w"), now=NOW)
+        lifecycle.claim(candidate.document, worker=WorkerId("w"), now=NOW)
     for candidate in admitted.expired:
-        assert lifecycle.expire(candidate.task, now=NOW).state is State.DEAD
+        assert lifecycle.expire(candidate.document, now=NOW).state is State.DEAD

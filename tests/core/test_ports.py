@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
+from tasques.core.documents import Version
 from tasques.core.ports import Create, Replace, SetupStep
-from tasques.core.tasks import Task, Version
+from tasques.core.tasks import Task
 from tasques.testing import strategies
 
 
 @given(strategies.tasks(), strategies.versions())
 def test_a_write_is_about_its_tasks_document(task: Task, version: Version) -> None:
     """Batches tell writes apart by their key."""
-    assert Create(task=task).key == Replace(task=task, expected=version).key == task.key
+    assert Create(document=task).key == Replace(document=task, expected=version).key == task.key
 
 
 @pytest.mark.parametrize(

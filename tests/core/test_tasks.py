@@ -8,6 +8,7 @@ import attrs
 import pytest
 from hypothesis import given
 
+from tasques.core.documents import Version
 from tasques.core.json_object import JsonObject
 from tasques.core.queues import QueueName, TaskId
 from tasques.core.tasks import (
@@ -18,7 +19,6 @@ from tasques.core.tasks import (
     State,
     Task,
     TaskKey,
-    Version,
 )
 from tasques.core.values import Duration, Instant
 from tasques.testing import strategies

@@ -18,7 +18,7 @@ def test_a_known_index_is_looked_at_once(cluster: StubCluster) -> None:
     cluster.answer("POST /_bulk", {"items": [item()]})
     tasks = cluster.backend().tasks
     for id in "abc":
-        tasks.write([Create(task=a_task(id))])
+        tasks.write([Create(document=a_task(id))])
     assert [f"{request.method} {request.path}" for request in cluster.requests] == [
         "GET /t_queue-q/_mapping",
         "POST /_bulk",
@@ -33,7 +33,7 @@ def test_what_an_index_lacks_is_mapped_before_the_first_write() -> None:
     cluster.has_index("t_queue-q", rank=None, ext=None)
     cluster.answer("PUT /t_queue-q/_mapping", {"acknowledged": True})
     cluster.answer("POST /_bulk", {"items": [item()]})
-    cluster.backend().tasks.write([Create(task=a_task())])
+    cluster.backend().tasks.write([Create(document=a_task())])
     look, put, write = cluster.requests
     assert (look.method, write.path) == ("GET", "/_bulk")
     assert json.loads(put.body) == {
@@ -45,12 +45,12 @@ def test_an_index_that_the_write_will_make_needs_its_template() -> None:
     """Without, it would be made with a mapping of Elasticsearch's own guessing."""
     cluster = StubCluster()
     cluster.answer("POST /_bulk", {"items": [item()]})
-    (outcome,) = cluster.backend().tasks.write([Create(task=a_task())])
+    (outcome,) = cluster.backend().tasks.write([Create(document=a_task())])
     assert isinstance(outcome, Rejected)
     assert "tasques setup" in outcome.reason
     assert not cluster.asked("POST /_bulk")
     cluster.answer("GET /_index_template/t_queues_index_template", {"index_templates": []})
-    (outcome,) = cluster.backend().tasks.write([Create(task=a_task())])
+    (outcome,) = cluster.backend().tasks.write([Create(document=a_task())])
     assert isinstance(outcome, Written)
 
 
@@ -63,9 +63,9 @@ def test_an_index_that_cannot_be_prepared_refuses_its_own_writes_only(
     cluster.answer("POST /_bulk", {"items": [item()]})
     outcomes = cluster.backend().tasks.write(
         [
-            Create(task=a_task("a", "shut")),
-            Create(task=a_task("b", "q")),
-            Create(task=a_task("c", "lost")),
+            Create(document=a_task("a", "shut")),
+            Create(document=a_task("b", "q")),
+            Create(document=a_task("c", "lost")),
         ]
     )
     assert [type(outcome) for outcome in outcomes] == [Rejected, Written, Rejected]
@@ -80,6 +80,6 @@ def test_an_index_mapped_otherwise_is_written_to_all_the_same(
     cluster.answer("POST /_bulk", {"items": [item()]})
     tasks = cluster.backend().tasks
     for id in "ab":
-        (outcome,) = tasks.write([Create(task=a_task(id))])
+        (outcome,) = tasks.write([Create(document=a_task(id))])
         assert isinstance(outcome, Written)
     assert [record.args for record in caplog.records] == [("t_queue-q", ("state",))]

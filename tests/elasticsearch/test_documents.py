@@ -12,18 +12,10 @@ from hypothesis import strategies as st
 from tasques.adapters.elasticsearch import documents
 from tasques.adapters.elasticsearch.documents import MalformedDocument, decode, encode, rank
 from tasques.core import lifecycle
+from tasques.core.documents import Operation
 from tasques.core.json_object import JsonObject
 from tasques.core.queues import QueueName, TaskId, WorkerId
-from tasques.core.tasks import (
-    Ended,
-    EndReason,
-    Extensions,
-    NewTask,
-    Operation,
-    State,
-    Task,
-    Verdict,
-)
+from tasques.core.tasks import Ended, EndReason, Extensions, NewTask, State, Task, Verdict
 from tasques.core.values import Duration, Instant
 from tasques.testing import strategies
 

@@ -5,6 +5,7 @@ import pytest
 from tasques.adapters.elasticsearch import answers, errors
 from tasques.adapters.elasticsearch.answers import Cause
 from tasques.adapters.elasticsearch.errors import NoAnswer, NotSent
+from tasques.core.documents import Version
 from tasques.core.ports import (
     Blocked,
     Conflict,
@@ -15,11 +16,10 @@ from tasques.core.ports import (
     Replace,
     Unknown,
 )
-from tasques.core.tasks import Version
 from tests.elasticsearch.stub import a_task
 
-CREATE = Create(task=a_task())
-REPLACE = Replace(task=a_task(), expected=Version(1, 0))
+CREATE = Create(document=a_task())
+REPLACE = Replace(document=a_task(), expected=Version(1, 0))
 
 ITEMS: list[tuple[int, str, type]] = [
     (409, "version_conflict_engine_exception", Conflict),

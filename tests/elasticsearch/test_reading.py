@@ -7,6 +7,7 @@ import pytest
 from elastic_transport import ConnectionError, ConnectionTimeout
 
 from tasques.adapters.elasticsearch.http_node import ConnectionNotMade
+from tasques.core.documents import Stored, Version
 from tasques.core.errors import StoreUnavailable
 from tasques.core.ports import (
     Malformed,
@@ -14,7 +15,7 @@ from tasques.core.ports import (
     TaskStore,
 )
 from tasques.core.queues import QueueName, TaskId
-from tasques.core.tasks import StoredTask, TaskKey, Version
+from tasques.core.tasks import TaskKey
 from tests.elasticsearch.stub import NOW, StubCluster, a_task, document, hit
 
 Q = QueueName("q")
@@ -52,7 +53,7 @@ def test_reading_is_one_multi_get(cluster: StubCluster) -> None:
         ]
     }
     assert outcomes[:3] == [
-        StoredTask(task=a_task(), version=Version(1, 0)),
+        Stored(document=a_task(), version=Version(1, 0)),
         Missing(),
         Missing(),
     ]

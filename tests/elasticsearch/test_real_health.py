@@ -31,7 +31,7 @@ def test_all_is_well_after_setup(bare: Real, connect: Callable[..., Elasticsearc
     assert "tasques setup" in problem.message
     backend.setup(apply=True)
     assert backend.check() == []
-    backend.tasks.write([Create(task=a_task())])
+    backend.tasks.write([Create(document=a_task())])
     assert backend.check() == []
 
 
@@ -54,7 +54,7 @@ def test_an_asynchronous_translog_is_fatal(
     real: Real, connect: Callable[..., ElasticsearchBackend], backend: ElasticsearchBackend
 ) -> None:
     """It may lose what it acknowledged."""
-    backend.tasks.write([Create(task=a_task())])
+    backend.tasks.write([Create(document=a_task())])
     settings = f"/{real.index('q')}/_settings"
     real("PUT", settings, {"index.translog.durability": "async"})
     asked = connect(real)
@@ -67,7 +67,7 @@ def test_a_full_disk_is_seen_and_its_end_too(
     real: Real, connect: Callable[..., ElasticsearchBackend], backend: ElasticsearchBackend
 ) -> None:
     """By the block that Elasticsearch sets, and lifts by itself."""
-    backend.tasks.write([Create(task=a_task())])
+    backend.tasks.write([Create(document=a_task())])
     settings = f"/{real.index('q')}/_settings"
     real("PUT", settings, {"index.blocks.read_only_allow_delete": True})
     asked = connect(real)
@@ -108,7 +108,7 @@ def gone(
     real = Real(own_elasticsearch_node.url, "t_")
     backend = connect(real, request_timeout=Duration.of_seconds(2))
     backend.setup(apply=True)
-    backend.tasks.write([Create(task=a_task("before"))])
+    backend.tasks.write([Create(document=a_task("before"))])
     assert codes(backend) == {}
     return backend
 
@@ -119,7 +119,7 @@ def test_health_follows_a_node_that_dies_and_comes_back(
     """Red at once, reads and writes say so, green by itself; nothing acknowledged is lost."""
     own_elasticsearch_node.kill()
     assert codes(gone) == {"unreachable": True}
-    (outcome,) = gone.tasks.write([Create(task=a_task("during"))])
+    (outcome,) = gone.tasks.write([Create(document=a_task("during"))])
     assert isinstance(outcome, Rejected)
     with pytest.raises(StoreUnavailable):
         gone.tasks.get([a_task("before").key])
@@ -134,7 +134,7 @@ def test_health_follows_a_node_that_dies_and_comes_back(
     assert codes(gone) == {}
     (stored,) = gone.tasks.get([a_task("before").key])
     assert getattr(stored, "task", None) == a_task("before")
-    (outcome,) = gone.tasks.write([Create(task=a_task("after"))])
+    (outcome,) = gone.tasks.write([Create(document=a_task("after"))])
     assert isinstance(outcome, Written)
 
 
@@ -145,7 +145,7 @@ def test_a_node_that_hangs_is_unreachable_within_its_time(
     own_elasticsearch_node.pause()
     started = time.monotonic()
     assert codes(gone) == {"unreachable": True}
-    (outcome,) = gone.tasks.write([Create(task=a_task("hung"))])
+    (outcome,) = gone.tasks.write([Create(document=a_task("hung"))])
     assert isinstance(outcome, Unknown)
     assert time.monotonic() - started < 6
     own_elasticsearch_node.resume()

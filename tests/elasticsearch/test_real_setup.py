@@ -141,7 +141,7 @@ def test_indices_of_an_original_get_the_missing_fields(
     fields = bare.mapping("old")["properties"]
     assert fields["rank"] == {"type": "long"}
     assert fields["ext"] == {"type": "object", "enabled": False}
-    (outcome,) = fresh.tasks.write([Create(task=a_task("t", "old"))])
+    (outcome,) = fresh.tasks.write([Create(document=a_task("t", "old"))])
     assert isinstance(outcome, Written)
 
 

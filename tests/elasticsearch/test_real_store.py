@@ -15,6 +15,7 @@ import pytest
 from tasques.adapters.elasticsearch.backend import ElasticsearchBackend
 from tasques.adapters.elasticsearch.documents import encode
 from tasques.core import lifecycle
+from tasques.core.documents import Operation, Stored, Version
 from tasques.core.errors import StoreUnavailable
 from tasques.core.json_object import JsonObject
 from tasques.core.ports import (
@@ -32,7 +33,7 @@ from tasques.core.ports import (
     Written,
 )
 from tasques.core.queues import QueueName, TaskId, WorkerId
-from tasques.core.tasks import Extensions, Operation, StoredTask, Task, TaskKey, Version
+from tasques.core.tasks import Extensions, StoredTask, Task, TaskKey
 from tasques.core.values import Duration, Instant
 from tests.elasticsearch.conftest import Real
 from tests.elasticsearch.stub import NOW, a_task
@@ -61,13 +62,13 @@ ODD_IDS = [
 
 def write(backend: ElasticsearchBackend, *tasks: Task) -> list[StoredTask]:
     """Create *tasks*, which must go well."""
-    outcomes = backend.tasks.write([Create(task=task) for task in tasks])
+    outcomes = backend.tasks.write([Create(document=task) for task in tasks])
     stored = [outcome.stored for outcome in outcomes if isinstance(outcome, Written)]
     assert len(stored) == len(tasks), outcomes
     return stored
 
 
-def kinds(backend: ElasticsearchBackend, *writes: Write) -> list[type]:
+def kinds(backend: ElasticsearchBackend, *writes: Write[Task]) -> list[type]:
     """What became of *writes*, without the reasons."""
     return [type(outcome) for outcome in backend.tasks.write(writes)]
 
@@ -76,7 +77,7 @@ def proposed(backend: ElasticsearchBackend, *queues: str, limit: int = 100) -> l
     """The ids proposed for a claim, in their order."""
     names = tuple(QueueName(queue) for queue in queues)
     (found,) = backend.tasks.find_claimable([ClaimableQuery(queues=names, now=LATER, limit=limit)])
-    return [stored.task.id for stored in found]
+    return [stored.document.id for stored in found]
 
 
 def original(id: str, **changes: Any) -> dict[str, Any]:
@@ -85,10 +86,10 @@ def original(id: str, **changes: Any) -> dict[str, Any]:
     return {**{k: v for k, v in document.items() if k not in ("rank", "ext")}, **changes}
 
 
-def claimed(stored: StoredTask, worker: str = "w") -> Replace:
+def claimed(stored: StoredTask, worker: str = "w") -> Replace[Task]:
     """The write that claims *stored*."""
-    task = lifecycle.claim(stored.task, worker=WorkerId(worker), now=LATER)
-    return Replace(task=task, expected=stored.version)
+    task = lifecycle.claim(stored.document, worker=WorkerId(worker), now=LATER)
+    return Replace(document=task, expected=stored.version)
 
 
 # ----------------------------------------------------------------------- names and contents
@@ -110,7 +111,7 @@ def test_what_was_written_reads_back_to_the_last_digit(backend: ElasticsearchBac
     """By id and by search: integers of 1000 digits, numbers as they were written, any text."""
     args = JsonObject('{"n":%s,"f":[1.10,1e5,-0.0,1E+2],"":{"a..b":"\\u0000"}}' % ("9" * 1000))
     (stored,) = write(backend, a_task(args=args, context=JsonObject("{}")))
-    assert backend.tasks.get([stored.task.key]) == [stored]
+    assert backend.tasks.get([stored.document.key]) == [stored]
 
 
 def test_a_search_gives_documents_as_they_were_written(
@@ -130,7 +131,7 @@ def test_what_elasticsearch_cannot_store_is_invalid_alone(
 ) -> None:
     """An id of 513 bytes spoils the whole request; its neighbours are written all the same."""
     bad = a_task("i" * 513) if what == "id" else a_task("x", priority=2**63)
-    writes = [Create(task=task) for task in (a_task("a"), bad, a_task("b"))]
+    writes = [Create(document=task) for task in (a_task("a"), bad, a_task("b"))]
     assert kinds(backend, *writes) == [Written, Invalid, Written]
 
 
@@ -144,7 +145,7 @@ def test_of_many_creates_of_a_key_one_is_written(backend: ElasticsearchBackend) 
 
     def create(number: int) -> None:
         together.wait()
-        outcomes.extend(kinds(backend, Create(task=a_task("t", retry_times=number))))
+        outcomes.extend(kinds(backend, Create(document=a_task("t", retry_times=number))))
 
     threads = [threading.Thread(target=create, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -160,7 +161,7 @@ def test_a_replace_is_written_once(backend: ElasticsearchBackend) -> None:
     (outcome,) = backend.tasks.write([claimed(stored)])
     assert isinstance(outcome, Written)
     assert outcome.stored.version > stored.version
-    assert backend.tasks.get([stored.task.key]) == [outcome.stored]
+    assert backend.tasks.get([stored.document.key]) == [outcome.stored]
     assert kinds(backend, claimed(stored)) == [Conflict]
 
 
@@ -170,10 +171,10 @@ def test_a_replace_of_what_is_not_there_conflicts(
     """Of a document, and of an index; the index is then made, and from our template."""
     write(backend, a_task("other"))
     nothing = Version(1, 0)
-    assert kinds(backend, Replace(task=a_task(), expected=nothing)) == [Conflict]
-    assert kinds(backend, Replace(task=a_task("t", "new"), expected=nothing)) == [Conflict]
+    assert kinds(backend, Replace(document=a_task(), expected=nothing)) == [Conflict]
+    assert kinds(backend, Replace(document=a_task("t", "new"), expected=nothing)) == [Conflict]
     assert real.mapping("new")["dynamic"] == "false"
-    assert kinds(backend, Create(task=a_task("t", "new"))) == [Written]
+    assert kinds(backend, Create(document=a_task("t", "new"))) == [Written]
 
 
 def test_reading_sees_the_last_write_and_searching_the_last_refresh(
@@ -187,7 +188,7 @@ def test_reading_sees_the_last_write_and_searching_the_last_refresh(
     backend.tasks.write([claimed(stored)])
     write(backend, a_task("u"))
     assert proposed(backend, "q") == ["t0"]
-    assert isinstance(backend.tasks.get([a_task("u").key])[0], StoredTask)
+    assert isinstance(backend.tasks.get([a_task("u").key])[0], Stored)
     real.refresh()
     assert proposed(backend, "q") == ["u"]
 
@@ -226,7 +227,7 @@ def test_candidates_come_in_the_order_of_claims(real: Real, backend: Elasticsear
     query = ClaimableQuery(queues=(QueueName("a"), QueueName("b")), now=LATER, limit=100)
     (found,) = backend.tasks.find_claimable([query])
     assert len(found) == 90
-    assert list(found) == sorted(found, key=lambda stored: stored.task.claim_order)
+    assert list(found) == sorted(found, key=lambda stored: stored.document.claim_order)
     for limit in (1, 7, 30):
         (first,) = backend.tasks.find_claimable([attrs.evolve(query, limit=limit)])
         assert list(first) == list(found[:limit])
@@ -261,9 +262,9 @@ def test_timed_out_tasks_are_proposed_the_longest_over_first(
     real.refresh()
     over = LATER.plus(Duration.of_seconds(2))
     found = backend.tasks.find_timed_out(before=over, limit=10)
-    assert [each.task.id for each in found] == ["t1", "t2"]
+    assert [each.document.id for each in found] == ["t1", "t2"]
     just_before = backend.tasks.find_timed_out(before=over.plus(Duration(-1)), limit=10)
-    assert [each.task.id for each in just_before] == ["t1"]
+    assert [each.document.id for each in just_before] == ["t1"]
     assert len(backend.tasks.find_timed_out(before=over, limit=1)) == 1
 
 
@@ -332,7 +333,7 @@ def test_an_original_s_index_is_adopted_before_the_first_write(
     bare.refresh()
     assert proposed(backend, "q") == ["ours", "theirs"]
     (theirs,) = backend.tasks.get([a_task("theirs").key])
-    assert isinstance(theirs, StoredTask)
+    assert isinstance(theirs, Stored)
     assert kinds(backend, claimed(theirs)) == [Written]
 
 
@@ -352,7 +353,7 @@ def test_an_index_made_without_any_template_works(
     backend.tasks.write([claimed(stored[0])])
     bare.refresh()
     over = LATER.plus(Duration.of_seconds(60))
-    assert [t.task.id for t in backend.tasks.find_timed_out(before=over, limit=5)] == ["ours"]
+    assert [t.document.id for t in backend.tasks.find_timed_out(before=over, limit=5)] == ["ours"]
 
 
 def test_without_templates_no_index_is_made(
@@ -360,7 +361,7 @@ def test_without_templates_no_index_is_made(
 ) -> None:
     """A queue with a guessed mapping would be with us for ever."""
     backend = connect(bare)
-    (outcome,) = backend.tasks.write([Create(task=a_task())])
+    (outcome,) = backend.tasks.write([Create(document=a_task())])
     assert isinstance(outcome, Rejected)
     assert "tasques setup" in outcome.reason
     assert call(bare.url, "HEAD", f"/{bare.index('q')}")[0] == 404
@@ -388,10 +389,10 @@ def test_a_blocked_index_refuses_writes_and_is_read(
     (stored,) = write(backend, a_task())
     settings = f"/{real.index('q')}/_settings"
     real("PUT", settings, {f"index.blocks.{block}": True})
-    other = Create(task=a_task("t", "other"))
-    outcomes = kinds(backend, Create(task=a_task("new")), other, claimed(stored))
+    other = Create(document=a_task("t", "other"))
+    outcomes = kinds(backend, Create(document=a_task("new")), other, claimed(stored))
     assert outcomes == [Blocked, Written, Blocked]
-    assert backend.tasks.get([stored.task.key]) == [stored]
+    assert backend.tasks.get([stored.document.key]) == [stored]
     real("PUT", settings, {f"index.blocks.{block}": None})
     assert kinds(backend, claimed(stored)) == [Written]
 
@@ -403,7 +404,7 @@ def test_a_closed_index_is_blocked_and_holds_nothing_to_find(
     write(backend, a_task(), a_task("t", "other"))
     real.refresh()
     real("POST", f"/{real.index('q')}/_close")
-    assert kinds(backend, Create(task=a_task("new"))) == [Blocked]
+    assert kinds(backend, Create(document=a_task("new"))) == [Blocked]
     assert proposed(backend, "q") == []
     assert proposed(backend) == ["t"]
 
@@ -416,7 +417,9 @@ def test_a_cluster_full_of_shards_rejects_with_advice(
     limit = "cluster.max_shards_per_node"
     real("PUT", "/_cluster/settings", {"persistent": {limit: 1}})
     try:
-        outcomes = backend.tasks.write([Create(task=a_task("t", "new")), Create(task=a_task("u"))])
+        outcomes = backend.tasks.write(
+            [Create(document=a_task("t", "new")), Create(document=a_task("u"))]
+        )
     finally:
         real("PUT", "/_cluster/settings", {"persistent": {limit: None}})
     rejected, written = outcomes
@@ -436,7 +439,7 @@ def test_a_queue_without_its_shard_delays_others_by_a_second_at_most(
         {"settings": {"index.routing.allocation.require._name": "nobody"}},
     )
     started = time.monotonic()
-    outcomes = kinds(backend, Create(task=a_task()), Create(task=a_task("u", "well")))
+    outcomes = kinds(backend, Create(document=a_task()), Create(document=a_task("u", "well")))
     assert time.monotonic() - started < 2
     assert outcomes == [Unknown, Written]
     # By its name: a refresh that meets the missing shard takes a minute.

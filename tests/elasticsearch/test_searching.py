@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from tasques.core.documents import Stored
 from tasques.core.errors import StoreUnavailable
 from tasques.core.json_object import JsonObject
 from tasques.core.ports import (
@@ -12,7 +13,7 @@ from tasques.core.ports import (
     Malformed,
 )
 from tasques.core.queues import QueueName, TaskId
-from tasques.core.tasks import StoredTask, TaskKey
+from tasques.core.tasks import TaskKey
 from tasques.core.values import Duration
 from tests.elasticsearch.stub import NOW, StubCluster, document, found, hit
 
@@ -75,7 +76,7 @@ def test_both_searches_are_merged_in_the_order_of_claims(cluster: StubCluster) -
     unranked = [hit(document("a", priority=7)), hit(document("c", priority=5))]
     cluster.answer("POST /_msearch", {"responses": [found(*ranked), found(*unranked)]})
     (proposed,) = cluster.backend().tasks.find_claimable([query("q", limit=3)])
-    assert [stored.task.id for stored in proposed] == ["a", "b", "c"]
+    assert [stored.document.id for stored in proposed] == ["a", "b", "c"]
 
 
 def test_what_is_due_within_the_millisecond_is_left_out(cluster: StubCluster) -> None:
@@ -84,7 +85,7 @@ def test_what_is_due_within_the_millisecond_is_left_out(cluster: StubCluster) ->
     hits = [hit(document("a")), hit(document("b", run_at=str(later)))]
     cluster.answer("POST /_msearch", {"responses": [found(*hits), found()]})
     (proposed,) = cluster.backend().tasks.find_claimable([query("q")])
-    assert [stored.task.id for stored in proposed] == ["a"]
+    assert [stored.document.id for stored in proposed] == ["a"]
 
 
 def test_an_index_in_the_making_holds_nothing_yet(cluster: StubCluster) -> None:
@@ -101,7 +102,7 @@ def test_an_index_in_the_making_holds_nothing_yet(cluster: StubCluster) -> None:
     cluster.answer("POST /_msearch", {"responses": [absent, absent, here, found()]})
     nothing, something = cluster.backend().tasks.find_claimable([query("new"), query("q")])
     assert list(nothing) == []
-    assert [stored.task.id for stored in something] == ["t0"]
+    assert [stored.document.id for stored in something] == ["t0"]
 
 
 def test_a_search_that_fails_alone_hinders_no_other(
@@ -166,7 +167,7 @@ def test_poison_is_passed_over_logged_once_and_left_out_from_then_on(
     backend = cluster.backend()
     for _ in range(2):
         (proposed,) = backend.tasks.find_claimable([query("q")])
-        assert [stored.task.id for stored in proposed] == ["good"]
+        assert [stored.document.id for stored in proposed] == ["good"]
     excluded = {
         "bool": {
             "filter": [
@@ -192,7 +193,7 @@ def test_a_page_full_of_poison_is_followed_by_the_next(cluster: StubCluster) -> 
     cluster.answer("POST /_msearch", {"responses": [found(*more)]})
     cluster.answer("POST /_msearch", {"responses": [found(hit(document("good")))]})
     (proposed,) = cluster.backend().tasks.find_claimable([query("q", limit=2)])
-    assert [stored.task.id for stored in proposed] == ["good"]
+    assert [stored.document.id for stored in proposed] == ["good"]
     _, second, third = cluster.requests
     assert second.lines[1]["search_after"] == [1, "bad1"]
     assert second.lines[1]["size"] == 500
@@ -208,11 +209,11 @@ def test_a_document_beyond_reading_hurts_itself_only(cluster: StubCluster, args:
     body = b'{"responses":[{"hits":{"hits":[%b,%b]}},{"hits":{"hits":[]}}]}' % (bad, good)
     cluster.answer("POST /_msearch", body)
     (proposed,) = cluster.backend().tasks.find_claimable([query("q")])
-    assert [stored.task.id for stored in proposed] == ["good"]
+    assert [stored.document.id for stored in proposed] == ["good"]
     docs = b'{"docs":[%b,%b]}' % (bad[:-1] + b',"found":true}', good[:-1] + b',"found":true}')
     cluster.answer("POST /_mget", docs)
     keys = [TaskKey(Q, TaskId(id)) for id in ("bad", "good")]
     malformed, read = cluster.backend().tasks.get(keys)
     assert isinstance(malformed, Malformed)
-    assert isinstance(read, StoredTask)
-    assert read.task.args == JsonObject('{"text":"}]{\\\\\\""}')
+    assert isinstance(read, Stored)
+    assert read.document.args == JsonObject('{"text":"}]{\\\\\\""}')

@@ -6,6 +6,7 @@ import pytest
 from elastic_transport import ConnectionError, ConnectionTimeout
 
 from tasques.adapters.elasticsearch.http_node import ConnectionNotMade
+from tasques.core.documents import Stored, Version
 from tasques.core.ports import (
     Blocked,
     Conflict,
@@ -17,7 +18,6 @@ from tasques.core.ports import (
     Unknown,
     Written,
 )
-from tasques.core.tasks import StoredTask, Version
 from tests.elasticsearch.stub import StubCluster, a_task, failed, item
 
 
@@ -26,7 +26,7 @@ def test_writes_are_one_bulk_of_whole_documents(cluster: StubCluster) -> None:
     cluster.answer("POST /_bulk", {"items": [item(), item(200, 8, "index")]})
     new, old = a_task("a"), a_task("b/?#%")
     outcomes = cluster.backend().tasks.write(
-        [Create(task=new), Replace(task=old, expected=Version(3, 7))]
+        [Create(document=new), Replace(document=old, expected=Version(3, 7))]
     )
     (request,) = cluster.asked("POST /_bulk")
     assert request.query.startswith("timeout=1s&filter_path=items.*.status,")
@@ -40,8 +40,8 @@ def test_writes_are_one_bulk_of_whole_documents(cluster: StubCluster) -> None:
     }
     assert replaced["id"] == "b/?#%"
     assert outcomes == [
-        Written(StoredTask(task=new, version=Version(1, 0))),
-        Written(StoredTask(task=old, version=Version(1, 8))),
+        Written(Stored(document=new, version=Version(1, 0))),
+        Written(Stored(document=old, version=Version(1, 8))),
     ]
 
 
@@ -58,9 +58,9 @@ def test_each_item_has_its_own_outcome(cluster: StubCluster) -> None:
     ]
     cluster.answer("POST /_bulk", {"items": items})
     writes = [
-        Replace(task=a_task(str(i)), expected=Version(1, 0))
+        Replace(document=a_task(str(i)), expected=Version(1, 0))
         if i == 2
-        else Create(task=a_task(str(i)))
+        else Create(document=a_task(str(i)))
         for i in range(7)
     ]
     outcomes = cluster.backend().tasks.write(writes)
@@ -77,7 +77,7 @@ def test_nothing_to_write_sends_nothing(cluster: StubCluster) -> None:
 def test_a_refused_connection_is_a_definite_no(cluster: StubCluster) -> None:
     """Nothing was sent, so the writes may be repeated."""
     cluster.fail("POST /_bulk", ConnectionNotMade("refused"))
-    (outcome,) = cluster.backend().tasks.write([Create(task=a_task())])
+    (outcome,) = cluster.backend().tasks.write([Create(document=a_task())])
     assert isinstance(outcome, Rejected)
 
 
@@ -88,7 +88,7 @@ def test_a_lost_answer_is_unknown_and_never_repeated(
     """A repeated compare-and-set would meet its own first try; another node may not have it."""
     cluster.fail("POST /_bulk", error)
     backend = cluster.backend(addresses=("http://a:1", "http://b:1", "http://c:1"))
-    outcomes = backend.tasks.write([Create(task=a_task(id)) for id in "ab"])
+    outcomes = backend.tasks.write([Create(document=a_task(id)) for id in "ab"])
     assert [type(outcome) for outcome in outcomes] == [Unknown, Unknown]
     assert len(cluster.asked("POST /_bulk")) == 1
 
@@ -98,7 +98,7 @@ def test_where_nothing_was_sent_another_node_is_tried(cluster: StubCluster) -> N
     cluster.fail("POST /_bulk", ConnectionNotMade("refused"))
     cluster.answer("POST /_bulk", {"items": [item()]})
     backend = cluster.backend(addresses=("http://a:1", "http://b:1", "http://c:1"))
-    (outcome,) = backend.tasks.write([Create(task=a_task())])
+    (outcome,) = backend.tasks.write([Create(document=a_task())])
     assert isinstance(outcome, Written)
     first, second = cluster.asked("POST /_bulk")
     assert first.node != second.node
@@ -110,7 +110,7 @@ def test_where_nothing_was_sent_another_node_is_tried(cluster: StubCluster) -> N
 def test_an_answer_that_says_nothing_is_unknown(cluster: StubCluster, body: bytes) -> None:
     """A proxy's page, another number of items: the writes may have happened."""
     cluster.answer("POST /_bulk", body)
-    (outcome,) = cluster.backend().tasks.write([Create(task=a_task())])
+    (outcome,) = cluster.backend().tasks.write([Create(document=a_task())])
     assert isinstance(outcome, Unknown)
 
 
@@ -128,7 +128,7 @@ def test_a_spoilt_request_is_halved_until_the_spoiler_is_alone(
 
     cluster.answer_by("POST /_bulk", picky)
     ids = ["0", "1", "bad", "3", "4"]
-    outcomes = cluster.backend().tasks.write([Create(task=a_task(id)) for id in ids])
+    outcomes = cluster.backend().tasks.write([Create(document=a_task(id)) for id in ids])
     assert [type(outcome) for outcome in outcomes] == [Written, Written, Invalid, Written, Written]
     assert [o.stored.version.seq_no for o in outcomes if isinstance(o, Written)] == [0, 1, 3, 4]
 
@@ -136,7 +136,7 @@ def test_a_spoilt_request_is_halved_until_the_spoiler_is_alone(
 def test_a_document_that_json_cannot_say_is_invalid_alone(cluster: StubCluster) -> None:
     """It is not sent, its neighbour is."""
     cluster.answer("POST /_bulk", {"items": [item()]})
-    writes = [Create(task=a_task("a", kind="\ud800")), Create(task=a_task("b"))]
+    writes = [Create(document=a_task("a", kind="\ud800")), Create(document=a_task("b"))]
     first, second = cluster.backend().tasks.write(writes)
     assert isinstance(first, Invalid)
     assert isinstance(second, Written)

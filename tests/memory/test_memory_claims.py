@@ -20,10 +20,10 @@ def test_claims_one_after_the_other_empty_the_queue(pause: float) -> None:
     store = MemoryBackend(runtime).tasks
     claims = ClaimDispatcher(store, runtime)
     tasks = [queued() for _ in range(4)]
-    store.write([Create(task=task) for task in tasks])
+    store.write([Create(document=task) for task in tasks])
     request = ClaimRequest(worker=WORKER, queues=(), amount=1, block_for=ZERO)
     for task in tasks:
         [claimed] = claims.claim(request)
-        assert claimed.task.id == task.id
+        assert claimed.document.id == task.id
         runtime.advance(Duration.of_seconds(pause))
     assert list(claims.claim(request)) == []

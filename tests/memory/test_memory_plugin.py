@@ -69,5 +69,5 @@ def test_each_backend_is_private(plugins: pluggy.PluginManager) -> None:
         queue=QueueName("q"), kind="k", retry_times=0, processing_timeout=Duration.of_seconds(1)
     )
     task = lifecycle.create(new, id=TaskId("t"), now=fake_runtime.START)
-    one.tasks.write([Create(task=task)])
+    one.tasks.write([Create(document=task)])
     assert other.tasks.get([task.key]) == [Missing()]

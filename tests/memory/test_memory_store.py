@@ -19,6 +19,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from tasques.adapters.memory.backend import MemoryBackend
 from tasques.adapters.memory.waiting import WaitingTasks
 from tasques.core import lifecycle
+from tasques.core.documents import Stored, Version
 from tasques.core.json_object import JsonObject
 from tasques.core.ports import (
     ClaimableQuery,
@@ -31,15 +32,7 @@ from tasques.core.ports import (
     Written,
 )
 from tasques.core.queues import QueueName, TaskId
-from tasques.core.tasks import (
-    MAX_PRIORITY,
-    MAX_RETRY_TIMES,
-    NewTask,
-    StoredTask,
-    Task,
-    TaskKey,
-    Version,
-)
+from tasques.core.tasks import MAX_PRIORITY, MAX_RETRY_TIMES, NewTask, StoredTask, Task, TaskKey
 from tasques.core.values import Duration, Instant
 from tasques.testing import strategies
 from tasques.testing.examples import NOW
@@ -71,7 +64,7 @@ def test_a_write_is_found_at_once(store: TaskStore) -> None:
     """There is nothing to wait for: it says so, and a search sees the last write."""
     assert store.traits.visibility_lag == Duration(0)
     assert not store.traits.is_remote
-    [outcome] = store.write([Create(task=queued())])
+    [outcome] = store.write([Create(document=queued())])
     assert isinstance(outcome, Written)
     [[found]] = store.find_claimable([ClaimableQuery(queues=(), now=NOW, limit=10)])
     assert found == outcome.stored
@@ -79,11 +72,11 @@ def test_a_write_is_found_at_once(store: TaskStore) -> None:
 
 def test_two_writes_of_one_key_in_one_call_go_one_after_the_other(store: TaskStore) -> None:
     """As in a bulk request of Elasticsearch: the second meets what the first has done."""
-    first, second = store.write([Create(task=queued()), Create(task=queued(priority=1))])
+    first, second = store.write([Create(document=queued()), Create(document=queued(priority=1))])
     assert isinstance(first, Written)
     assert second == Exists()
     expected = first.stored.version
-    third, fourth = store.write([Replace(task=queued(priority=2), expected=expected)] * 2)
+    third, fourth = store.write([Replace(document=queued(priority=2), expected=expected)] * 2)
     assert isinstance(third, Written)
     assert fourth == Conflict()
     assert store.get([TaskKey(QueueName("a"), TaskId("t"))]) == [third.stored]
@@ -108,11 +101,11 @@ def test_two_writes_of_one_key_in_one_call_go_one_after_the_other(store: TaskSto
 )
 def test_what_elasticsearch_would_refuse_is_refused(store: TaskStore, task: Task) -> None:
     """A store that takes more than the others would hide faults until production."""
-    for write in (Create(task=task), Replace(task=task, expected=Version(1, 1))):
-        outcomes = store.write([Create(task=queued(id="neighbour", queue="n")), write])
+    for write in (Create(document=task), Replace(document=task, expected=Version(1, 1))):
+        outcomes = store.write([Create(document=queued(id="neighbour", queue="n")), write])
         assert isinstance(outcomes[1], Invalid)
     [neighbour] = store.get([TaskKey(QueueName("n"), TaskId("neighbour"))])
-    assert isinstance(neighbour, StoredTask)
+    assert isinstance(neighbour, Stored)
 
 
 def test_the_first_of_many_queues_come_together(store: TaskStore) -> None:
@@ -123,9 +116,9 @@ def test_the_first_of_many_queues_come_together(store: TaskStore) -> None:
         queued(id="y", queue="b"),
         queued(id="z", queue="a"),
     ]
-    store.write([Create(task=task) for task in reversed(tasks)])
+    store.write([Create(document=task) for task in reversed(tasks)])
     [found] = store.find_claimable([ClaimableQuery(queues=(), now=NOW, limit=3)])
-    assert [stored.task for stored in found] == tasks[:3]
+    assert [stored.document for stored in found] == tasks[:3]
 
 
 def test_a_million_small_tasks_fit_into_two_gibibytes(store: TaskStore) -> None:
@@ -135,7 +128,9 @@ def test_a_million_small_tasks_fit_into_two_gibibytes(store: TaskStore) -> None:
     try:
         for number in range(amount):
             task = queued(id=f"{number:032x}", run_at=NOW.plus(Duration(number)))
-            store.write([Create(task=attrs.evolve(task, args=JsonObject(f'{{"n":"{number}"}}')))])
+            store.write(
+                [Create(document=attrs.evolve(task, args=JsonObject(f'{{"n":"{number}"}}')))]
+            )
         used, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -222,7 +217,7 @@ class BesideADictionary(RuleBasedStateMachine):
 
     @rule(target=keys, task=documents)
     def create(self, task: Task) -> TaskKey:
-        [outcome] = self.store.write([Create(task=task)])
+        [outcome] = self.store.write([Create(document=task)])
         if task.key in self.expected:
             assert outcome == Exists()
         else:
@@ -234,7 +229,7 @@ class BesideADictionary(RuleBasedStateMachine):
         task = attrs.evolve(task, queue=key.queue, id=key.id)
         current = self.expected[key].version
         expected = Version(current.primary_term, current.seq_no + moved)
-        [outcome] = self.store.write([Replace(task=task, expected=expected)])
+        [outcome] = self.store.write([Replace(document=task, expected=expected)])
         if moved:
             assert outcome == Conflict()
         else:
@@ -242,12 +237,12 @@ class BesideADictionary(RuleBasedStateMachine):
 
     @rule(task=documents)
     def replace_what_may_be_missing(self, task: Task) -> None:
-        [outcome] = self.store.write([Replace(task=task, expected=Version(1, 0))])
+        [outcome] = self.store.write([Replace(document=task, expected=Version(1, 0))])
         assert outcome == Conflict()
 
     def written(self, outcome: object, task: Task) -> None:
         assert isinstance(outcome, Written)
-        assert outcome.stored.task == task
+        assert outcome.stored.document == task
         assert outcome.stored.version > self.latest
         self.latest = outcome.stored.version
         self.expected[task.key] = outcome.stored
@@ -263,15 +258,16 @@ class BesideADictionary(RuleBasedStateMachine):
         fitting = [
             stored
             for stored in self.expected.values()
-            if lifecycle.is_due(stored.task, now) and (not queues or stored.task.queue in queues)
+            if lifecycle.is_due(stored.document, now)
+            and (not queues or stored.document.queue in queues)
         ]
-        fitting.sort(key=lambda stored: (stored.task.claim_order, stored.task.queue))
+        fitting.sort(key=lambda stored: (stored.document.claim_order, stored.document.queue))
         assert found == fitting[:limit]
 
     @rule(before=times, limit=st.integers(0, 9))
     def find_timed_out(self, before: Instant, limit: int) -> None:
         found = self.store.find_timed_out(before=before, limit=limit)
-        over = [s for s in self.expected.values() if lifecycle.has_timed_out(s.task, before)]
+        over = [s for s in self.expected.values() if lifecycle.has_timed_out(s.document, before)]
         over.sort(key=_time_out_order)
         assert found == over[:limit]
 
@@ -281,8 +277,8 @@ class BesideADictionary(RuleBasedStateMachine):
 
 
 def _time_out_order(stored: StoredTask) -> tuple[Instant, str, str]:
-    assert stored.task.last_claim is not None
-    return stored.task.last_claim.times_out_at, stored.task.id, stored.task.queue
+    assert stored.document.last_claim is not None
+    return stored.document.last_claim.times_out_at, stored.document.id, stored.document.queue
 
 
 TestBesideADictionary = BesideADictionary.TestCase

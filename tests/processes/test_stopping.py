@@ -12,26 +12,12 @@ import signal
 import time
 
 from tests.processes.conftest import Start
-from tests.processes.wire import Connection, ask, eventually, is_refused
+from tests.processes.wire import Connection, ask, eventually, fill_waiting_places, is_refused
 from tools.elasticsearch_node import ElasticsearchNode
 
 TASK = {"queue": "mail", "kind": "send"}
 A_LONG_CLAIM = {"queues": ["nobody-writes-here"], "block_for": "60s"}
 HALF_A_REQUEST = b"GET /health/ready HTTP/1.1\r\nHost: test\r\n"
-
-
-def waiting_claims(stack: contextlib.ExitStack, url: str, count: int) -> list[Connection]:
-    """So many claims that wait; the server must have no place for more."""
-    claims = [stack.enter_context(Connection(url)) for _ in range(count)]
-    for claim in claims:
-        claim.request("POST", "/tasques/claims", A_LONG_CLAIM)
-
-    def is_full() -> bool:
-        one_more = {**A_LONG_CLAIM, "block_for": "10ms"}
-        return ask(url, "POST", "/tasques/claims", one_more).status == 503
-
-    assert eventually(is_full)
-    return claims
 
 
 def test_waiting_claims_are_answered_with_nothing(start: Start) -> None:
@@ -41,7 +27,7 @@ def test_waiting_claims_are_answered_with_nothing(start: Start) -> None:
     """
     server = start({"http.waiting_claims": "20"})
     with contextlib.ExitStack() as stack:
-        claims = waiting_claims(stack, server.url, 20)
+        claims = fill_waiting_places(stack, server.url, A_LONG_CLAIM, 20)
         status, seconds = server.terminate()
         answers = [claim.answer() for claim in claims]
     assert {(answer.status, answer.content.strip()) for answer in answers} == {(200, b"[]")}

@@ -7,7 +7,7 @@ import statistics
 import time
 
 from tests.processes.conftest import Start
-from tests.processes.wire import Connection, ask, eventually
+from tests.processes.wire import Connection, ask, eventually, fill_waiting_places
 from tools.tasques_server import TasquesServer
 
 #: Far beyond what any request takes, and far below what a claim waits.
@@ -34,29 +34,9 @@ def one_life(connection: Connection, number: int) -> list[float]:
     return seconds
 
 
-def fill(stack: contextlib.ExitStack, server: TasquesServer, places: int) -> list[Connection]:
-    """
-    Claims that are known to wait, as many as there are *places*.
-
-    A few more are sent than find a place, and it is over when so many have been refused. (Asking
-    with a claim that waits a moment whether all places are taken would take one itself.)
-    """
-    surplus = 5
-    claims = [stack.enter_context(Connection(server.url)) for _ in range(places + surplus)]
-    for claim in claims:
-        claim.request("POST", "/tasques/claims", CLAIM)
-    assert eventually(lambda: sum(claim.has_answer for claim in claims) == surplus)
-    waiting = [claim for claim in claims if not claim.has_answer]
-    for claim in claims:
-        if claim not in waiting:
-            assert claim.answer().status == 503
-            claim.close()
-    return waiting
-
-
 def let_200_wait(stack: contextlib.ExitStack, server: TasquesServer) -> list[Connection]:
     """200 claims that are known to wait."""
-    waiting = fill(stack, server, 256)
+    waiting = fill_waiting_places(stack, server.url, CLAIM, 256)
     for claim in waiting[200:]:
         claim.close()
     assert eventually(lambda: _probe(server) == 200)
@@ -101,7 +81,7 @@ def test_a_claim_beyond_the_limit_is_told_to_come_back(start: Start) -> None:
     """A full server answers 503 with Retry-After, never with an empty array at once."""
     server = start({"http.waiting_claims": "3"})
     with contextlib.ExitStack() as stack:
-        fill(stack, server, 3)
+        fill_waiting_places(stack, server.url, CLAIM, 3)
         refused = stack.enter_context(Connection(server.url))
         answer = refused.call("POST", "/tasques/claims", CLAIM)
         assert (answer.status, "retry-after" in answer.headers) == (503, True)
@@ -114,7 +94,7 @@ def test_workers_that_hang_up_give_their_places_back(start: Start) -> None:
     server = start({"http.waiting_claims": "20"})
     for _ in range(3):
         with contextlib.ExitStack() as stack:
-            fill(stack, server, 20)
+            fill_waiting_places(stack, server.url, CLAIM, 20)
         assert eventually(lambda: _probe(server) == 200)
     with Connection(server.url) as living:
         living.request("POST", "/tasques/claims", CLAIM)

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasques.core.documents import Stored, Version
 from tasques.core.errors import InvalidInput
 from tasques.core.json_object import JsonObject
 from tasques.core.queues import QueueName
-from tasques.core.tasks import StoredTask, Task, Version
+from tasques.core.tasks import Task
 from tasques.core.values import Duration, Instant
 from tasques.schemas import answers, requests
 from tasques.schemas.answers import TaskAnswer
@@ -108,7 +109,7 @@ def test_bounds_are_where_the_field_says(model: type, field: str, value: str) ->
 @given(some.tasks(), st.integers(0, 2**63 - 1), st.integers(1, 2**31))
 def test_an_encoded_task_has_the_shape_of_its_model(task: Task, seq: int, term: int) -> None:
     """Every field that the model names, in its order, and no other; and nothing gets lost."""
-    stored = StoredTask(task=task, version=Version(term, seq))
+    stored = Stored(document=task, version=Version(term, seq))
     parsed = json.loads(encode_task(stored))
     answer = structure(TaskAnswer, parsed)
     assert json.loads(encode(unstructure(answer))) == parsed
@@ -122,7 +123,7 @@ def test_an_encoded_task_has_the_shape_of_its_model(task: Task, seq: int, term: 
 @given(some.tasks())
 def test_an_array_of_tasks_is_their_encodings(task: Task) -> None:
     """One line for all."""
-    stored = StoredTask(task=task, version=Version(1, 1))
+    stored = Stored(document=task, version=Version(1, 1))
     one = encode_task(stored).rstrip(b"\n")
     assert encode_tasks([stored, stored]) == b"[" + one + b"," + one + b"]\n"
     assert encode_tasks([]) == b"[]\n"

@@ -153,7 +153,7 @@ def test_a_task_can_be_created_from_the_page(browser: Browser, server: Front, wo
     assert not browser.complaints()
     for id in shown:
         stored = world.services.tasks.get(TaskKey(QueueName("run-later"), TaskId(id)))
-        assert stored.task.state is State.QUEUED
+        assert stored.document.state is State.QUEUED
 
 
 def test_credentials_can_be_given_on_the_page(

@@ -172,11 +172,11 @@ def test_an_answer_that_cannot_be_sent_gives_its_tasks_back(
     worker = Wire(serve(slow))
     worker.request("POST", "/tasques/claims", LONG)
     assert claimed.wait(PATIENCE_SECONDS)
-    assert world.services.tasks.get(key).task.state is State.CLAIMED
+    assert world.services.tasks.get(key).document.state is State.CLAIMED
     worker.close()
     left.set()
-    until(lambda: world.services.tasks.get(key).task.state is State.QUEUED)
-    assert world.services.tasks.get(key).task.attempted == 0
+    until(lambda: world.services.tasks.get(key).document.state is State.QUEUED)
+    assert world.services.tasks.get(key).document.attempted == 0
 
 
 def test_a_pipelined_request_waits_for_the_claim_before_it(served: Served) -> None:

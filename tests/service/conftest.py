@@ -9,8 +9,13 @@ from typing import Any
 import pytest
 
 from tasques.core import lifecycle
+from tasques.core.archive import finished_at
+from tasques.core.documents import Stored, Version
 from tasques.core.ports import (
     ClaimableQuery,
+    Delete,
+    Deleted,
+    FinishedQuery,
     Missing,
     ReadOutcome,
     StoreTraits,
@@ -19,7 +24,8 @@ from tasques.core.ports import (
     Written,
 )
 from tasques.core.queues import QueueName, TaskId
-from tasques.core.tasks import NewTask, StoredTask, Task, TaskKey, Version
+from tasques.core.recurring import RecurringTaskId
+from tasques.core.tasks import NewTask, StoredTask, Task, TaskKey
 from tasques.core.values import Duration, Instant
 from tasques.runtime import ThreadRuntime
 
@@ -44,38 +50,44 @@ class ScriptedStore:
     """
 
     def __init__(
-        self, script: Callable[[Write, int], WriteOutcome | None] = lambda write, number: None
+        self,
+        script: Callable[[Write[Task], int], WriteOutcome[Task] | None] = lambda write, number: (
+            None
+        ),
     ) -> None:
         self.traits = StoreTraits(visibility_lag=Duration.of_seconds(1))
-        self.batches: list[list[Write]] = []
+        self.batches: list[list[Write[Task]]] = []
         self.stored: dict[TaskKey, StoredTask] = {}
-        self.before_write: Callable[[Sequence[Write]], None] = lambda writes: None
+        self.before_write: Callable[[Sequence[Write[Task]]], None] = lambda writes: None
         self.ready: list[StoredTask] = []
         self.queries: list[ClaimableQuery] = []
         self._script = script
         self._tries = 0
         self._lock = threading.Lock()
 
-    def write(self, writes: Sequence[Write]) -> Sequence[WriteOutcome]:
+    def write(self, writes: Sequence[Write[Task]]) -> Sequence[WriteOutcome[Task]]:
         """Note the batch, and answer by the script."""
         self.before_write(writes)
         with self._lock:
             self.batches.append(list(writes))
             return [self._answer(write) for write in writes]
 
-    def _answer(self, write: Write) -> WriteOutcome:
+    def _answer(self, write: Write[Task]) -> WriteOutcome[Task]:
         self._tries += 1
         scripted = self._script(write, self._tries)
-        return scripted if scripted is not None else self.put(write.task)
+        if scripted is None and isinstance(write, Delete):
+            del self.stored[write.document.key]
+            return Deleted()
+        return scripted if scripted is not None else self.put(write.document)
 
-    def put(self, task: Task) -> Written:
+    def put(self, task: Task) -> Written[Task]:
         """Store *task* whatever there is."""
         known = self.stored.get(task.key)
         version = Version(1, known.version.seq_no + 1 if known else 1)
-        self.stored[task.key] = StoredTask(task=task, version=version)
+        self.stored[task.key] = Stored(document=task, version=version)
         return Written(self.stored[task.key])
 
-    def get(self, keys: Sequence[TaskKey]) -> Sequence[ReadOutcome]:
+    def get(self, keys: Sequence[TaskKey]) -> Sequence[ReadOutcome[Task]]:
         """What was stored."""
         return [self.stored.get(key, Missing()) for key in keys]
 
@@ -86,8 +98,24 @@ class ScriptedStore:
 
     def find_timed_out(self, *, before: Instant, limit: int) -> Sequence[StoredTask]:
         """What was stored and has timed out."""
-        over = [s for s in self.stored.values() if lifecycle.has_timed_out(s.task, before)]
+        over = [s for s in self.stored.values() if lifecycle.has_timed_out(s.document, before)]
         return over[:limit]
+
+    def find_finished(self, query: FinishedQuery) -> Sequence[StoredTask]:
+        """What was stored and has been finished for so long."""
+        return [
+            s
+            for s in self.stored.values()
+            if s.document.state.is_final and finished_at(s.document) <= query.before
+        ][: query.limit]
+
+    def count_outstanding(self, queue: QueueName, recurring_task_id: RecurringTaskId) -> int:
+        """Of what was stored."""
+        return sum(
+            not s.document.state.is_final
+            for s in self.stored.values()
+            if (s.document.queue, s.document.recurring_task_id) == (queue, recurring_task_id)
+        )
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from tasques.core.ports import (
 from tasques.core.queues import QueueName, WorkerId
 from tasques.core.service.claims import ClaimDispatcher
 from tasques.core.service.waiting import ClaimRequest
-from tasques.core.tasks import State, StoredTask
+from tasques.core.tasks import State, StoredTask, Task
 from tasques.core.values import ZERO, Duration
 from tests.service.conftest import MINUTE, START, QuickRuntime, ScriptedStore, make_task
 
@@ -38,7 +38,7 @@ def request(*queues: str, **more: Any) -> ClaimRequest:
 
 
 def ids(claimed: Sequence[StoredTask]) -> list[str]:
-    return [stored.task.id for stored in claimed]
+    return [stored.document.id for stored in claimed]
 
 
 @pytest.fixture
@@ -62,9 +62,9 @@ def test_a_claim_takes_what_is_ready_in_claim_order(
 
     assert ids(claimed) == ["high", "middle"]
     for stored in claimed:
-        assert stored.task.state is State.CLAIMED
-        assert stored.task.attempted == 1
-        assert store.stored[stored.task.key] == stored
+        assert stored.document.state is State.CLAIMED
+        assert stored.document.attempted == 1
+        assert store.stored[stored.document.key] == stored
 
 
 def test_a_claim_that_does_not_wait_looks_once(
@@ -149,8 +149,8 @@ def test_at_the_end_of_its_time_a_claim_takes_what_there_is(
 def test_who_loses_a_race_gets_the_next_candidate(runtime: QuickRuntime) -> None:
     """Tasks that another server took are replaced from the rest, in the same claim."""
 
-    def script(write: Write, number: int) -> WriteOutcome | None:
-        return Conflict() if write.key.id in ("t0", "t1") else None
+    def script(write: Write[Task], number: int) -> WriteOutcome[Task] | None:
+        return Conflict() if write.document.key.id in ("t0", "t1") else None
 
     store = ScriptedStore(script)
     fill(store, "t0", "t1", "t2", "t3")
@@ -229,7 +229,7 @@ def test_a_task_past_its_time_ends_dead_instead(
     fill(store, "stale", expires_at=START)
     assert list(dispatcher.claim(request())) == []
     stored = store.stored[make_task("stale").key]
-    assert stored.task.state is State.DEAD
+    assert stored.document.state is State.DEAD
 
 
 def test_a_waiter_that_is_gone_is_dropped_before_the_compare_and_set(
@@ -250,9 +250,9 @@ def test_an_unknown_claim_is_handed_out_once_it_is_known(runtime: QuickRuntime) 
     store = ScriptedStore()
     fill(store, "t1")
 
-    def script(write: Write, number: int) -> WriteOutcome | None:
+    def script(write: Write[Task], number: int) -> WriteOutcome[Task] | None:
         if number == 1:
-            store.put(write.task)
+            store.put(write.document)
             return Unknown("timeout")
         return None
 
@@ -353,8 +353,8 @@ def test_what_could_not_be_delivered_goes_back_at_no_cost(
     claimed = dispatcher.claim(request())
     dispatcher.give_back(claimed)
     stored = store.stored[make_task("t1").key]
-    assert stored.task.state is State.QUEUED
-    assert stored.task.attempted == 0
+    assert stored.document.state is State.QUEUED
+    assert stored.document.attempted == 0
     assert ids(dispatcher.claim(request(block_for=LONG))) == ["t1"]
 
 
@@ -366,7 +366,7 @@ def test_what_its_worker_has_reported_on_is_not_taken_back(runtime: QuickRuntime
     claimed = dispatcher.claim(request())
     store._script = lambda write, n: Conflict()
     dispatcher.give_back(claimed)
-    assert store.stored[make_task("t1").key].task.state is State.CLAIMED
+    assert store.stored[make_task("t1").key].document.state is State.CLAIMED
 
 
 def test_many_claims_and_offers_at_once_hand_out_each_task_once(runtime: QuickRuntime) -> None:
@@ -375,8 +375,8 @@ def test_many_claims_and_offers_at_once_hand_out_each_task_once(runtime: QuickRu
     store = ScriptedStore()
     lock = threading.Lock()
 
-    def script(write: Write, number: int) -> WriteOutcome | None:
-        known = store.stored.get(write.key)
+    def script(write: Write[Task], number: int) -> WriteOutcome[Task] | None:
+        known = store.stored.get(write.document.key)
         expected = getattr(write, "expected", None)
         return Conflict() if known is not None and known.version != expected else None
 

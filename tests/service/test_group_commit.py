@@ -9,13 +9,13 @@ import pytest
 
 from tasques.core.ports import Conflict, Create, Rejected, Unknown, Write, WriteOutcome, Written
 from tasques.core.service.group_commit import BatchLimits, GroupCommit
-from tasques.core.tasks import TaskKey
+from tasques.core.tasks import Task, TaskKey
 from tasques.runtime import ThreadRuntime
 from tests.service.conftest import ScriptedStore, make_task
 
 
-def create(id: str) -> Create:
-    return Create(task=make_task(id))
+def create(id: str) -> Create[Task]:
+    return Create(document=make_task(id))
 
 
 class Gate:
@@ -26,7 +26,7 @@ class Gate:
         self._open = threading.Semaphore(0)
         store.before_write = self._pass
 
-    def _pass(self, writes: Sequence[Write]) -> None:
+    def _pass(self, writes: Sequence[Write[Task]]) -> None:
         self.arrived.release()
         assert self._open.acquire(timeout=10)
 
@@ -43,9 +43,9 @@ class Callers:
     def __init__(self, commit: GroupCommit) -> None:
         self._commit = commit
         self._threads: list[threading.Thread] = []
-        self.outcomes: dict[str, Sequence[WriteOutcome]] = {}
+        self.outcomes: dict[str, Sequence[WriteOutcome[Task]]] = {}
 
-    def start(self, name: str, writes: Sequence[Write]) -> None:
+    def start(self, name: str, writes: Sequence[Write[Task]]) -> None:
         def run() -> None:
             self.outcomes[name] = self._commit.write(writes)
 
@@ -106,7 +106,9 @@ def test_what_gathers_while_batches_are_under_way_goes_together(store: ScriptedS
 
 def test_each_caller_gets_the_outcomes_of_its_own_writes() -> None:
     """One item's failure is its own: neighbours in the same batch are not touched."""
-    store = ScriptedStore(lambda write, _: Conflict() if write.key.id.startswith("bad") else None)
+    store = ScriptedStore(
+        lambda write, _: Conflict() if write.document.key.id.startswith("bad") else None
+    )
     gate = Gate(store)
     commit = GroupCommit(store, ThreadRuntime(), BatchLimits(in_flight=1))
     callers = Callers(commit)
@@ -121,7 +123,7 @@ def test_each_caller_gets_the_outcomes_of_its_own_writes() -> None:
 
     assert [type(o) for o in callers.outcomes["good"]] == [Written, Written]
     assert [type(o) for o in callers.outcomes["mixed"]] == [Conflict, Written]
-    assert [o.stored.task.id for o in callers.outcomes["good"] if isinstance(o, Written)] == [
+    assert [o.stored.document.id for o in callers.outcomes["good"] if isinstance(o, Written)] == [
         "good-1",
         "good-2",
     ]
@@ -132,8 +134,8 @@ def test_two_writes_of_one_document_are_never_under_way_together(store: Scripted
     flying: set[TaskKey] = set()
     lock = threading.Lock()
 
-    def check(writes: Sequence[Write]) -> None:
-        keys = [write.key for write in writes]
+    def check(writes: Sequence[Write[Task]]) -> None:
+        keys = [write.document.key for write in writes]
         with lock:
             assert len(set(keys)) == len(keys)
             assert not flying & set(keys)
@@ -187,7 +189,7 @@ def test_what_does_not_fit_is_rejected_whole_and_nothing_of_it_is_sent(
     assert [type(outcome) for outcome in refused] == [Rejected, Rejected]
     gate.let_through(2)
     callers.join()
-    assert {write.key.id for batch in store.batches for write in batch} == {"x", "y"}
+    assert {write.document.key.id for batch in store.batches for write in batch} == {"x", "y"}
 
 
 def test_a_store_that_fails_unexpectedly_leaves_nobody_waiting(store: ScriptedStore) -> None:
@@ -198,7 +200,7 @@ def test_a_store_that_fails_unexpectedly_leaves_nobody_waiting(store: ScriptedSt
     callers.start("first", [create("x")])
     gate.wait_for_batch()
 
-    def fail(writes: Sequence[Write]) -> None:
+    def fail(writes: Sequence[Write[Task]]) -> None:
         raise RuntimeError("a bug")
 
     store.before_write = fail

@@ -34,13 +34,13 @@ def test_a_claim_is_ended_when_its_time_and_the_margin_are_over(
 
     runtime.now = START.plus(MINUTE).plus(MARGIN)
     reaper.step()
-    ended = store.stored[make_task("t1").key].task
+    ended = store.stored[make_task("t1").key].document
     assert ended.state is State.FAILED
     assert ended.last_claim is not None
     assert ended.last_claim.result is not None
     assert ended.last_claim.result.at == runtime.now
     assert ended.last_claim.result.data == lifecycle.TIMED_OUT
-    assert [stored.task for stored in offered] == [ended]
+    assert [stored.document for stored in offered] == [ended]
     assert reaper.reaped == 1
 
 

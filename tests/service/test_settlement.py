@@ -8,6 +8,7 @@ import attrs
 import pytest
 
 from tasques.core import errors
+from tasques.core.documents import Operation, Stored, Version
 from tasques.core.json_object import JsonObject
 from tasques.core.ports import (
     Blocked,
@@ -22,20 +23,20 @@ from tasques.core.ports import (
     Write,
     WriteOutcome,
 )
-from tasques.core.service.settlement import Overtaken, Settlement, digest, stamped
-from tasques.core.tasks import Operation, StoredTask, Task, Version
+from tasques.core.service.settlement import Overtaken, Settlement, digest
+from tasques.core.tasks import Task
 from tests.service.conftest import QuickRuntime, ScriptedStore, make_task
 
-Script = Callable[[Write, int], WriteOutcome | None]
+Script = Callable[[Write[Task], int], WriteOutcome[Task] | None]
 
 
 def marked(token: str, task: Task | None = None) -> Task:
-    return stamped(task or make_task(), Operation(token=token, verb="test"))
+    return (task or make_task()).stamped(Operation(token=token, verb="test"))
 
 
 def settle(
     store: ScriptedStore,
-    write: Write,
+    write: Create[Task] | Replace[Task],
     runtime: QuickRuntime,
     *,
     seconds: float = 10,
@@ -45,22 +46,22 @@ def settle(
     return Settlement(store, runtime).settle(write, deadline=deadline, hold=hold)
 
 
-def sent(store: ScriptedStore) -> list[Write]:
+def sent(store: ScriptedStore) -> list[Write[Task]]:
     return [write for batch in store.batches for write in batch]
 
 
 def test_what_succeeds_at_once_is_answered_at_once(runtime: QuickRuntime) -> None:
     """One write, no read."""
     store = ScriptedStore()
-    settled = settle(store, Create(task=marked("a")), runtime)
-    assert isinstance(settled, StoredTask)
+    settled = settle(store, Create(document=marked("a")), runtime)
+    assert isinstance(settled, Stored)
     assert len(sent(store)) == 1
 
 
 def test_a_definite_no_is_repeated_until_it_works(runtime: QuickRuntime) -> None:
     """Rejected means that nothing happened, so the same write may be sent again."""
     store = ScriptedStore(lambda write, n: Rejected("busy") if n < 4 else None)
-    assert isinstance(settle(store, Create(task=marked("a")), runtime), StoredTask)
+    assert isinstance(settle(store, Create(document=marked("a")), runtime), Stored)
     assert len(sent(store)) == 4
 
 
@@ -68,7 +69,7 @@ def test_a_definite_no_until_the_deadline_is_unavailable(runtime: QuickRuntime) 
     """The caller learns that it did not happen, and why."""
     store = ScriptedStore(lambda write, n: Rejected("busy"))
     with pytest.raises(errors.StoreUnavailable, match="busy"):
-        settle(store, Create(task=marked("a")), runtime)
+        settle(store, Create(document=marked("a")), runtime)
 
 
 @pytest.mark.parametrize("applied", [True, False], ids=["applied", "lost"])
@@ -76,19 +77,19 @@ def test_an_unknown_create_ends_as_one_task(applied: bool, runtime: QuickRuntime
     """Applied or not, sending it again and looking for our token gives one task and success."""
     store = ScriptedStore()
 
-    def script(write: Write, number: int) -> WriteOutcome | None:
+    def script(write: Write[Task], number: int) -> WriteOutcome[Task] | None:
         if number == 1:
             if applied:
-                store.put(write.task)
+                store.put(write.document)
             return Unknown("timeout")
-        if isinstance(write, Create) and write.key in store.stored:
+        if isinstance(write, Create) and write.document.key in store.stored:
             return Exists()
         return None
 
     store._script = script
-    settled = settle(store, Create(task=marked("a")), runtime)
-    assert isinstance(settled, StoredTask)
-    assert settled.task == marked("a")
+    settled = settle(store, Create(document=marked("a")), runtime)
+    assert isinstance(settled, Stored)
+    assert settled.document == marked("a")
     assert list(store.stored) == [make_task().key]
 
 
@@ -98,13 +99,13 @@ def test_our_own_token_is_confirmed_by_one_more_compare_and_set(runtime: QuickRu
     store.put(marked("a"))
     store._script = lambda write, n: Exists() if isinstance(write, Create) else None
 
-    settled = settle(store, Create(task=marked("a")), runtime)
+    settled = settle(store, Create(document=marked("a")), runtime)
 
     confirming = sent(store)[-1]
     assert isinstance(confirming, Replace)
     assert confirming.expected == Version(1, 1)
-    assert confirming.task == marked("a")
-    assert isinstance(settled, StoredTask)
+    assert confirming.document == marked("a")
+    assert isinstance(settled, Stored)
     assert settled.version == Version(1, 2)
 
 
@@ -112,27 +113,27 @@ def test_another_token_means_that_we_were_overtaken(runtime: QuickRuntime) -> No
     """A definite no, with what is there now."""
     store = ScriptedStore(lambda write, n: Exists())
     store.put(marked("theirs"))
-    settled = settle(store, Create(task=marked("ours")), runtime)
+    settled = settle(store, Create(document=marked("ours")), runtime)
     assert isinstance(settled, Overtaken)
     assert settled.current == store.stored[make_task().key]
 
 
 @pytest.mark.parametrize("first", [Conflict(), Unknown("reset")], ids=["conflict", "unknown"])
 def test_a_replace_that_was_overtaken_says_by_what(
-    first: WriteOutcome, runtime: QuickRuntime
+    first: WriteOutcome[Task], runtime: QuickRuntime
 ) -> None:
     """A higher version with another token: our write did not, and never will, take place."""
     store = ScriptedStore(lambda write, n: first)
     store.put(marked("old"))
     store.put(marked("theirs"))
-    settled = settle(store, Replace(task=marked("ours"), expected=Version(1, 1)), runtime)
+    settled = settle(store, Replace(document=marked("ours"), expected=Version(1, 1)), runtime)
     assert isinstance(settled, Overtaken)
 
 
 def test_a_replace_of_what_is_gone_is_overtaken_by_nothing(runtime: QuickRuntime) -> None:
     """A document that is not there conflicts, and the read says that it is missing."""
     store = ScriptedStore(lambda write, n: Conflict())
-    settled = settle(store, Replace(task=marked("ours"), expected=Version(1, 1)), runtime)
+    settled = settle(store, Replace(document=marked("ours"), expected=Version(1, 1)), runtime)
     assert settled == Overtaken(Missing())
 
 
@@ -140,9 +141,9 @@ def test_an_unknown_replace_on_an_unchanged_version_is_sent_again(runtime: Quick
     """It may still land; of two equal compare-and-sets only one can, and both are ours."""
     store = ScriptedStore(lambda write, n: Unknown("timeout") if n == 1 else None)
     store.put(marked("old"))
-    write = Replace(task=marked("ours"), expected=Version(1, 1))
+    write = Replace(document=marked("ours"), expected=Version(1, 1))
     settled = settle(store, write, runtime)
-    assert isinstance(settled, StoredTask)
+    assert isinstance(settled, Stored)
     assert sent(store) == [write, write]
 
 
@@ -151,7 +152,7 @@ def test_what_stays_unknown_is_never_called_a_success_or_a_no(runtime: QuickRunt
     store = ScriptedStore(lambda write, n: Unknown("timeout"))
     store.put(marked("old"))
     with pytest.raises(errors.OutcomeUnknown):
-        settle(store, Replace(task=marked("ours"), expected=Version(1, 1)), runtime)
+        settle(store, Replace(document=marked("ours"), expected=Version(1, 1)), runtime)
 
 
 def test_a_doubt_outlives_later_definite_noes(runtime: QuickRuntime) -> None:
@@ -159,25 +160,25 @@ def test_a_doubt_outlives_later_definite_noes(runtime: QuickRuntime) -> None:
     store = ScriptedStore(lambda w, n: Unknown("timeout") if n == 1 else Rejected("busy"))
     store.put(marked("old"))
     with pytest.raises(errors.OutcomeUnknown):
-        settle(store, Replace(task=marked("ours"), expected=Version(1, 1)), runtime)
+        settle(store, Replace(document=marked("ours"), expected=Version(1, 1)), runtime)
 
 
 def test_a_block_is_told_at_once_or_waited_for(runtime: QuickRuntime) -> None:
     """Creations fail at once; completions are held, since their workers would die of it."""
     store = ScriptedStore(lambda write, n: Blocked("disk full"))
     with pytest.raises(errors.StoreBlocked):
-        settle(store, Create(task=marked("a")), runtime)
+        settle(store, Create(document=marked("a")), runtime)
     assert len(sent(store)) == 1
 
     store = ScriptedStore(lambda write, n: Blocked("disk full") if n < 3 else None)
-    assert isinstance(settle(store, Create(task=marked("a")), runtime, hold=True), StoredTask)
+    assert isinstance(settle(store, Create(document=marked("a")), runtime, hold=True), Stored)
 
 
 def test_what_the_store_will_never_take_is_the_callers_mistake(runtime: QuickRuntime) -> None:
     """It is not repeated."""
     store = ScriptedStore(lambda write, n: Invalid("id too long"))
     with pytest.raises(errors.InvalidInput, match="id too long"):
-        settle(store, Create(task=marked("a")), runtime)
+        settle(store, Create(document=marked("a")), runtime)
     assert len(sent(store)) == 1
 
 
@@ -195,7 +196,7 @@ def test_a_store_that_cannot_be_read_is_asked_again(runtime: QuickRuntime) -> No
         return get(keys)  # type: ignore[arg-type]
 
     store.get = failing  # type: ignore[method-assign, assignment]
-    settled = settle(store, Replace(task=marked("ours"), expected=Version(1, 1)), runtime)
+    settled = settle(store, Replace(document=marked("ours"), expected=Version(1, 1)), runtime)
     assert isinstance(settled, Overtaken)
 
 

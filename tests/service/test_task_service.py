@@ -13,7 +13,7 @@ from tasques.core.ports import Conflict, Exists, Write, WriteOutcome
 from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.task_service import TaskService
-from tasques.core.tasks import Extensions, NewTask, State, StoredTask, TaskKey
+from tasques.core.tasks import Extensions, NewTask, State, StoredTask, Task, TaskKey
 from tasques.core.values import Duration
 from tests.service.conftest import MINUTE, START, QuickRuntime, ScriptedStore, make_task
 
@@ -30,8 +30,8 @@ def new_task(**more: Any) -> NewTask:
 def strict(store: ScriptedStore) -> None:
     """Let *store* refuse as a store does."""
 
-    def script(write: Write, number: int) -> WriteOutcome | None:
-        known = store.stored.get(write.key)
+    def script(write: Write[Task], number: int) -> WriteOutcome[Task] | None:
+        known = store.stored.get(write.document.key)
         expected = getattr(write, "expected", None)
         if expected is None:
             return Exists() if known else None
@@ -51,23 +51,23 @@ def tasks(store: ScriptedStore, runtime: QuickRuntime) -> TaskService:
 
 
 def claim(store: ScriptedStore, worker: WorkerId = WORKER) -> StoredTask:
-    task = store.stored[KEY].task if KEY in store.stored else make_task()
+    task = store.stored[KEY].document if KEY in store.stored else make_task()
     return store.put(lifecycle.claim(task, worker=worker, now=START)).stored
 
 
 def test_a_created_task_can_be_read(tasks: TaskService) -> None:
     """With a random id of 32 hexadecimal digits, unless it brings one."""
     created = tasks.create(new_task())
-    assert tasks.get(created.task.key) == created
-    assert len(created.task.id) == 32
-    assert tasks.create(new_task(id=TaskId("mine"))).task.id == "mine"
+    assert tasks.get(created.document.key) == created
+    assert len(created.document.id) == 32
+    assert tasks.create(new_task(id=TaskId("mine"))).document.id == "mine"
 
 
 def test_what_waits_here_is_told(store: ScriptedStore, runtime: QuickRuntime) -> None:
     """Created, failed and given back tasks are offered; finished and dead ones are not."""
     strict(store)
     offered: list[str] = []
-    tasks = TaskService(store, runtime, on_waiting=lambda s: offered.append(s.task.state))
+    tasks = TaskService(store, runtime, on_waiting=lambda s: offered.append(s.document.state))
     tasks.create(new_task(id=KEY.id))
     claim(store)
     tasks.fail(KEY, worker=WORKER, data=None, retry_in=Duration(0))
@@ -107,7 +107,7 @@ def test_where_the_digest_is_gone_the_key_alone_decides(
 ) -> None:
     """An original server that rewrites the document drops it."""
     first = tasks.create(new_task(), idempotency_key="k")
-    stripped = store.put(attrs.evolve(first.task, extensions=Extensions())).stored
+    stripped = store.put(attrs.evolve(first.document, extensions=Extensions())).stored
     assert tasks.create(new_task(args=DATA), idempotency_key="k") == stripped
 
 
@@ -115,7 +115,7 @@ def test_keys_of_different_queues_are_different(tasks: TaskService) -> None:
     """No joining of queue and key makes two pairs one id."""
     one = tasks.create(new_task(queue=QueueName("a")), idempotency_key="bc")
     other = tasks.create(new_task(queue=QueueName("ab")), idempotency_key="c")
-    assert one.task.id != other.task.id
+    assert one.document.id != other.document.id
 
 
 def test_an_id_and_a_key_exclude_each_other(tasks: TaskService) -> None:
@@ -131,26 +131,26 @@ def test_a_lost_race_is_decided_anew(
     claim(store)
     script = store._script
 
-    def race(write: Write, number: int) -> WriteOutcome | None:
+    def race(write: Write[Task], number: int) -> WriteOutcome[Task] | None:
         if number == 1:
-            current = store.stored[KEY].task
+            current = store.stored[KEY].document
             store.put(lifecycle.report(current, worker=WORKER, data=DATA, at=START))
         return script(write, number)
 
     store._script = race
     done = tasks.complete(KEY, worker=WORKER, data=None)
-    assert done.task.state is State.DONE
-    assert done.task.last_claim is not None
-    assert done.task.last_claim.last_report is not None
-    assert done.task.last_claim.last_report.data == DATA
+    assert done.document.state is State.DONE
+    assert done.document.last_claim is not None
+    assert done.document.last_claim.last_report is not None
+    assert done.document.last_claim.last_report.data == DATA
 
 
 def test_races_are_run_so_often_and_no_more(store: ScriptedStore, runtime: QuickRuntime) -> None:
     """The setting counts the repetitions after the first try; then it is a conflict."""
     claim(store)
 
-    def script(write: Write, number: int) -> WriteOutcome | None:
-        store.put(store.stored[KEY].task)
+    def script(write: Write[Task], number: int) -> WriteOutcome[Task] | None:
+        store.put(store.stored[KEY].document)
         return Conflict()
 
     store._script = script
@@ -222,7 +222,7 @@ def test_what_was_handed_out_here_is_changed_without_a_read(
     held.keep(claim(store))
     store.get = no_reads  # type: ignore[method-assign]
     tasks.report(KEY, worker=WORKER, data=DATA)
-    assert tasks.complete(KEY, worker=WORKER, data=None).task.state is State.DONE
+    assert tasks.complete(KEY, worker=WORKER, data=None).document.state is State.DONE
 
 
 def test_a_version_that_is_over_is_only_a_hint(store: ScriptedStore, runtime: QuickRuntime) -> None:
@@ -231,11 +231,11 @@ def test_a_version_that_is_over_is_only_a_hint(store: ScriptedStore, runtime: Qu
     held = HeldTasks(runtime)
     tasks = TaskService(store, runtime, held=held, conflict_retries=1)
     held.keep(claim(store))
-    current = store.stored[KEY].task
+    current = store.stored[KEY].document
     store.put(lifecycle.report(current, worker=WORKER, data=DATA, at=START))
     done = tasks.complete(KEY, worker=WORKER, data=None)
-    assert done.task.last_claim is not None
-    assert done.task.last_claim.last_report is not None
+    assert done.document.last_claim is not None
+    assert done.document.last_claim.last_report is not None
 
 
 def test_nobody_is_refused_for_what_was_true_a_while_ago(
@@ -247,7 +247,7 @@ def test_nobody_is_refused_for_what_was_true_a_while_ago(
     tasks = TaskService(store, runtime, held=held, conflict_retries=0)
     held.keep(claim(store, WorkerId("first")))
     store.put(lifecycle.claim(make_task(), worker=WORKER, now=START))
-    assert tasks.complete(KEY, worker=WORKER, data=None).task.state is State.DONE
+    assert tasks.complete(KEY, worker=WORKER, data=None).document.state is State.DONE
 
 
 def test_the_memory_of_what_was_handed_out_is_bounded(runtime: QuickRuntime) -> None:

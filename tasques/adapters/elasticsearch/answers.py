@@ -78,10 +78,23 @@ class Shards(msgspec.Struct):
     failures: list[ShardFailure] = msgspec.field(default_factory=list)
 
 
+class Total(msgspec.Struct):
+    """How many documents there are, where that was asked for."""
+
+    value: int = 0
+
+
 class Hits(msgspec.Struct):
     """The documents found, in the order asked for."""
 
     hits: list[Hit] = msgspec.field(default_factory=list)
+    total: Total = msgspec.field(default_factory=Total)
+
+
+class BroadcastAnswer(msgspec.Struct):
+    """What became of something asked of every shard of an index."""
+
+    shards: Shards = msgspec.field(name="_shards", default_factory=Shards)
 
 
 class SearchError(Cause):
@@ -133,6 +146,7 @@ _BULK: Final = msgspec.json.Decoder(BulkAnswer)
 _MULTI_SEARCH: Final = msgspec.json.Decoder(MultiSearchAnswer)
 _SEARCH: Final = msgspec.json.Decoder(SearchAnswer)
 _MULTI_GET: Final = msgspec.json.Decoder(MultiGetAnswer)
+_BROADCAST: Final = msgspec.json.Decoder(BroadcastAnswer)
 _ERROR: Final = msgspec.json.Decoder(ErrorAnswer)
 
 
@@ -172,6 +186,16 @@ def search(body: bytes) -> SearchAnswer:
         UnreadableAnswer: If *body* is no answer to a search.
     """
     return _with_sources(_SEARCH, body, level=5)
+
+
+def shards(body: bytes) -> Shards:
+    """
+    How many shards took part in what has nothing else to say.
+
+    Raises:
+        UnreadableAnswer: If *body* does not tell.
+    """
+    return _decode(_BROADCAST, body).shards
 
 
 def multi_get(body: bytes) -> Sequence[Document]:

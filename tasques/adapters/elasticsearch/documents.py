@@ -18,6 +18,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from tasques.adapters.elasticsearch import nesting
+from tasques.core.documents import Operation
 from tasques.core.json_object import MAX_DEPTH, JsonObject
 from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.tasks import (
@@ -28,7 +29,6 @@ from tasques.core.tasks import (
     Ended,
     EndReason,
     Extensions,
-    Operation,
     Report,
     Result,
     State,

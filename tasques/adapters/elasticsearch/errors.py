@@ -13,21 +13,22 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from tasques.adapters.elasticsearch.answers import Cause
+from tasques.core.documents import D
 from tasques.core.errors import StoreUnavailable
 from tasques.core.ports import (
     Blocked,
     Conflict,
     Create,
     Exists,
+    Failure,
     Invalid,
     Rejected,
     Unknown,
     Write,
-    WriteOutcome,
 )
 
 #: What a failed write comes to, before it is known whether it was a create.
-Verdict: TypeAlias = Callable[[str], WriteOutcome]
+Verdict: TypeAlias = Callable[[str], Failure]
 
 
 class RequestFailed(Exception):
@@ -42,23 +43,23 @@ class NoAnswer(RequestFailed):
     """The request left, or part of it, and no answer came: it may have been carried out."""
 
 
-def _conflict(reason: str) -> WriteOutcome:
+def _conflict(reason: str) -> Failure:
     del reason
     return Conflict()
 
 
-def _no_room(reason: str) -> WriteOutcome:
+def _no_room(reason: str) -> Failure:
     return Rejected(
         "the cluster has no room for the index of another queue; delete the indices of unused"
         f" queues or raise cluster.max_shards_per_node: {reason}"
     )
 
 
-def _not_allowed(reason: str) -> WriteOutcome:
+def _not_allowed(reason: str) -> Failure:
     return Rejected(f"Elasticsearch does not allow it; see elasticsearch.user or api_key: {reason}")
 
 
-def _no_index(reason: str) -> WriteOutcome:
+def _no_index(reason: str) -> Failure:
     return Rejected(f"the index is not there and may not be made: {reason}")
 
 
@@ -98,12 +99,12 @@ REQUEST_TABLE: Final[Mapping[tuple[int | None, str | None], Verdict]] = {
 }
 
 
-def item_outcome(write: Write, status: int, cause: Cause | None) -> WriteOutcome:
+def item_outcome(write: Write[D], status: int, cause: Cause | None) -> Failure:
     """What a failed action of a bulk request comes to."""
     return _looked_up((TABLE,), write, status, cause or Cause())
 
 
-def request_outcome(write: Write, status: int, cause: Cause) -> WriteOutcome:
+def request_outcome(write: Write[D], status: int, cause: Cause) -> Failure:
     """What a write comes to whose whole request failed."""
     return _looked_up((REQUEST_TABLE, TABLE), write, status, cause)
 
@@ -113,7 +114,7 @@ def is_divisible(status: int, cause: Cause) -> bool:
     return status in (400, 413) and cause.type != "media_type_header_exception"
 
 
-def failure_outcome(failure: RequestFailed) -> WriteOutcome:
+def failure_outcome(failure: RequestFailed) -> Failure:
     """What a write comes to whose request got no answer."""
     return Rejected(str(failure)) if isinstance(failure, NotSent) else Unknown(str(failure))
 
@@ -157,10 +158,10 @@ def is_overload(status: int, cause: Cause | None) -> bool:
 
 def _looked_up(
     tables: tuple[Mapping[tuple[int | None, str | None], Verdict], ...],
-    write: Write,
+    write: Write[D],
     status: int,
     cause: Cause,
-) -> WriteOutcome:
+) -> Failure:
     keys = ((status, cause.type), (None, cause.type), (status, None))
     found = next((table[key] for table in tables for key in keys if key in table), None)
     outcome = (found or TABLE[None, None])(describe(status, cause))

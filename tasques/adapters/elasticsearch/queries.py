@@ -15,6 +15,7 @@ import attrs
 import msgspec
 
 from tasques.adapters.elasticsearch.indices import Json
+from tasques.core.ports import FinishedQuery
 from tasques.core.tasks import State
 from tasques.core.values import Instant
 
@@ -24,6 +25,8 @@ MAX_SIZE: Final = 10_000
 TIMEOUT: Final = "5s"
 
 CLAIMABLE_STATES: Final = sorted(state.value for state in State if state.is_claimable)
+FINAL_STATES: Final = sorted(state.value for state in State if state.is_final)
+OUTSTANDING_STATES: Final = sorted(state.value for state in State if not state.is_final)
 
 
 @attrs.frozen(kw_only=True)
@@ -110,6 +113,51 @@ def timed_out(before: Instant, page: Page) -> Json:
         sort=[_sort("last_claimed.times_out_at", "asc", "date"), _ID],
         page=page,
     )
+
+
+def finished(query: FinishedQuery, page: Page, *, with_result: bool) -> Json:
+    """
+    Tasks done or dead for long enough, the longest first.
+
+    One search for those whose last attempt has a result, as the original looks for them, and one for
+    those that ended without: no field holds the end of both. Tasks of recurring tasks have a limit
+    of their own.
+    """
+    field = "last_claimed.result.at" if with_result else "metadata.modified_at"
+    has_result: Json = {"exists": {"field": "last_claimed.result.at"}}
+    is_recurring: Json = {"exists": {"field": "recurring_task_id.keyword"}}
+    old_enough: Json = {
+        "bool": {
+            "should": [
+                {"bool": {"filter": [_until(field, query.before)], "must_not": [is_recurring]}},
+                {"bool": {"filter": [_until(field, query.recurring_before), is_recurring]}},
+            ]
+        }
+    }
+    filters = [{"terms": {"state": FINAL_STATES}}, old_enough]
+    return _search(
+        filters=[*filters, has_result] if with_result else filters,
+        must_not=[] if with_result else [has_result],
+        sort=[_sort(field, "asc", "date"), _ID],
+        page=page,
+    )
+
+
+def outstanding(recurring_task_id: str) -> Json:
+    """How many tasks that a recurring task made are not finished: the count alone, and exact."""
+    return {
+        "query": {
+            "bool": {
+                "filter": [
+                    {"term": {"recurring_task_id.keyword": recurring_task_id}},
+                    {"terms": {"state": OUTSTANDING_STATES}},
+                ]
+            }
+        },
+        "size": 0,
+        "track_total_hits": True,
+        "timeout": TIMEOUT,
+    }
 
 
 _HAS_RANK: Final[Json] = {"exists": {"field": "rank"}}

@@ -22,9 +22,10 @@ from tasques.adapters.elasticsearch.documents import MalformedDocument
 from tasques.adapters.elasticsearch.indices import IndexNames, Json
 from tasques.adapters.elasticsearch.quarantine import Quarantine
 from tasques.adapters.elasticsearch.queries import MAX_SIZE, Page
+from tasques.core.documents import Stored, Version
 from tasques.core.errors import StoreUnavailable
 from tasques.core.ports import Runtime
-from tasques.core.tasks import StoredTask, Task, Version
+from tasques.core.tasks import StoredTask, Task
 
 _log = logging.getLogger(__name__)
 
@@ -140,7 +141,7 @@ class Searcher:
             task = self._task(hit)
             if task is not None and search.wanted(task):
                 version = Version(hit.primary_term, hit.seq_no)
-                search.found.append(StoredTask(task=task, version=version))
+                search.found.append(Stored(document=task, version=version))
         return search.wants_more(result.hits.hits)
 
     def _task(self, hit: Hit) -> Task | None:

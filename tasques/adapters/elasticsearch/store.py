@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Final
+from urllib.parse import quote
 
 import attrs
 import msgspec
@@ -22,16 +23,24 @@ from tasques.adapters.elasticsearch.documents import MalformedDocument
 from tasques.adapters.elasticsearch.indices import IndexNames, Json
 from tasques.adapters.elasticsearch.quarantine import Quarantine
 from tasques.adapters.elasticsearch.queries import (
+    Excluded,
     Page,
     claimable_ranked,
     claimable_unranked,
+    finished,
+    outstanding,
     timed_out,
 )
 from tasques.adapters.elasticsearch.search import Search, Searcher
+from tasques.core.archive import finished_at
+from tasques.core.documents import Stored, Version
 from tasques.core.errors import StoreUnavailable
 from tasques.core.ports import (
     ClaimableQuery,
     Create,
+    Delete,
+    Deleted,
+    FinishedQuery,
     Invalid,
     Malformed,
     Missing,
@@ -43,7 +52,9 @@ from tasques.core.ports import (
     WriteOutcome,
     Written,
 )
-from tasques.core.tasks import StoredTask, Task, TaskKey, Version
+from tasques.core.queues import QueueName
+from tasques.core.recurring import RecurringTaskId
+from tasques.core.tasks import StoredTask, Task, TaskKey
 from tasques.core.values import Duration, Instant
 
 # A bulk that touches an index whose primary is missing answers for none of its items before this
@@ -63,7 +74,7 @@ class _Line:
     """One action of a bulk request: its place among the writes asked for, and its bytes."""
 
     position: int
-    write: Write
+    write: Write[Task]
     content: bytes
 
 
@@ -91,10 +102,10 @@ class ElasticsearchTaskStore:
 
     # ------------------------------------------------------------------------------- writing
 
-    def write(self, writes: Sequence[Write]) -> Sequence[WriteOutcome]:
+    def write(self, writes: Sequence[Write[Task]]) -> Sequence[WriteOutcome[Task]]:
         """Try each write, in one request where nothing goes wrong."""
-        outcomes: list[WriteOutcome] = [Unknown("never sent")] * len(writes)
-        indices = [self._names.queue(write.task.queue) for write in writes]
+        outcomes: list[WriteOutcome[Task]] = [Unknown("never sent")] * len(writes)
+        indices = [self._names.queue(write.document.queue) for write in writes]
         refused = self._adoption.refusals(dict.fromkeys(indices))
         lines: list[_Line] = []
         for position, (write, index) in enumerate(zip(writes, indices, strict=True)):
@@ -109,7 +120,7 @@ class ElasticsearchTaskStore:
             self._send(lines, outcomes)
         return outcomes
 
-    def _send(self, lines: Sequence[_Line], outcomes: list[WriteOutcome]) -> None:
+    def _send(self, lines: Sequence[_Line], outcomes: list[WriteOutcome[Task]]) -> None:
         """Send *lines* as one request, and put what became of each at its place in *outcomes*."""
         body = b"".join(line.content for line in lines)
         try:
@@ -134,7 +145,7 @@ class ElasticsearchTaskStore:
 
     # ------------------------------------------------------------------------------- reading
 
-    def get(self, keys: Sequence[TaskKey]) -> Sequence[ReadOutcome]:
+    def get(self, keys: Sequence[TaskKey]) -> Sequence[ReadOutcome[Task]]:
         """Read present versions, in one request; sees every acknowledged write at once."""
         if not keys:
             return ()
@@ -149,7 +160,7 @@ class ElasticsearchTaskStore:
             self._read_outcome(key, document) for key, document in zip(keys, found, strict=True)
         ]
 
-    def _read_outcome(self, key: TaskKey, document: Document) -> ReadOutcome:
+    def _read_outcome(self, key: TaskKey, document: Document) -> ReadOutcome[Task]:
         if document.error is not None:
             if document.error.type == "index_not_found_exception":
                 return Missing()
@@ -161,7 +172,7 @@ class ElasticsearchTaskStore:
         except MalformedDocument as error:
             self._quarantine.put(document.index, document.id, document.seq_no, str(error))
             return Malformed(str(error))
-        return StoredTask(task=task, version=Version(document.primary_term, document.seq_no))
+        return Stored(document=task, version=Version(document.primary_term, document.seq_no))
 
     def find_claimable(self, queries: Sequence[ClaimableQuery]) -> Sequence[Sequence[StoredTask]]:
         """
@@ -174,7 +185,9 @@ class ElasticsearchTaskStore:
         self._searcher.run(searches)
         proposed = []
         for query, ranked, unranked in zip(queries, searches[::2], searches[1::2], strict=True):
-            both = sorted(ranked.found + unranked.found, key=lambda stored: stored.task.claim_order)
+            both = sorted(
+                ranked.found + unranked.found, key=lambda stored: stored.document.claim_order
+            )
             proposed.append(both[: query.limit])
         return proposed
 
@@ -206,6 +219,54 @@ class ElasticsearchTaskStore:
         self._searcher.run([search])
         return search.found[:limit]
 
+    def find_finished(self, query: FinishedQuery) -> Sequence[StoredTask]:
+        """Propose tasks to archive, the longest finished first; as of the last refresh."""
+        but = [
+            Excluded(
+                index=self._names.queue(stored.document.queue),
+                id=stored.document.id,
+                seq_no=stored.version.seq_no,
+            )
+            for stored in query.but
+        ]
+
+        def is_over(task: Task) -> bool:
+            recurs = task.recurring_task_id is not None
+            return finished_at(task) <= (query.recurring_before if recurs else query.before)
+
+        def search(with_result: bool) -> Search:
+            return Search(
+                indices=(),
+                body=lambda page: finished(
+                    query,
+                    attrs.evolve(page, excluded=[*page.excluded, *but]),
+                    with_result=with_result,
+                ),
+                wanted=is_over,
+                limit=query.limit,
+            )
+
+        searches = search(True), search(False)
+        self._searcher.run(searches)
+        both = [stored for one in searches for stored in one.found]
+        both.sort(key=lambda stored: (finished_at(stored.document), stored.document.id))
+        return both[: query.limit]
+
+    def count_outstanding(self, queue: QueueName, recurring_task_id: RecurringTaskId) -> int:
+        """Count after a refresh of the queue's index; 0 for a queue that was never used."""
+        index = quote(self._names.queue(queue), safe="")
+        anyway = "ignore_unavailable=true&allow_no_indices=true&expand_wildcards=open,hidden"
+        refreshed = answers.shards(self._read(f"/{index}/_refresh?{anyway}", b""))
+        counted = answers.search(
+            self._read(
+                f"/{index}/_search?{anyway}&allow_partial_search_results=false",
+                _ENCODE(outstanding(recurring_task_id)),
+            )
+        )
+        if refreshed.failed or counted.shards.failed or counted.timed_out:
+            raise StoreUnavailable(f"only a part of queue [{queue}] could be counted")
+        return counted.hits.total.value
+
     def _read(self, path: str, body: bytes) -> bytes:
         try:
             answer = self._client.request("POST", path, body, repeatable=True)
@@ -216,19 +277,21 @@ class ElasticsearchTaskStore:
         return answer.body
 
 
-def _action(write: Write, index: str) -> bytes:
+def _action(write: Write[Task], index: str) -> bytes:
     """The two lines of *write*: what to do, and the document."""
-    target: dict[str, object] = {"_index": index, "_id": write.task.id}
+    target: dict[str, object] = {"_index": index, "_id": write.document.id}
     if isinstance(write, Create):
         action = {"create": target}
     else:
         target["if_seq_no"] = write.expected.seq_no
         target["if_primary_term"] = write.expected.primary_term
+        if isinstance(write, Delete):
+            return _ENCODE({"delete": target}) + b"\n"
         action = {"index": target}
-    return _ENCODE(action) + b"\n" + documents.encode(write.task) + b"\n"
+    return _ENCODE(action) + b"\n" + documents.encode(write.document) + b"\n"
 
 
-def _settle(lines: Sequence[_Line], body: bytes, outcomes: list[WriteOutcome]) -> None:
+def _settle(lines: Sequence[_Line], body: bytes, outcomes: list[WriteOutcome[Task]]) -> None:
     """Put what became of each line at its place in *outcomes*."""
     try:
         items = answers.bulk(body)
@@ -244,8 +307,10 @@ def _settle(lines: Sequence[_Line], body: bytes, outcomes: list[WriteOutcome]) -
         outcomes[line.position] = _outcome(line.write, item)
 
 
-def _outcome(write: Write, item: BulkItem) -> WriteOutcome:
+def _outcome(write: Write[Task], item: BulkItem) -> WriteOutcome[Task]:
     if 200 <= item.status < 300 and item.seq_no >= 0:
+        if isinstance(write, Delete):
+            return Deleted()
         version = Version(item.primary_term, item.seq_no)
-        return Written(StoredTask(task=write.task, version=version))
+        return Written(Stored(document=write.document, version=version))
     return errors.item_outcome(write, item.status, item.error)

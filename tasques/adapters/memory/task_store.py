@@ -8,6 +8,7 @@ whatever comes after it, searches included. Documents are the frozen tasks thems
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final
@@ -16,11 +17,16 @@ from sortedcontainers import SortedList
 
 from tasques.adapters.memory.waiting import Order, WaitingTasks
 from tasques.core import errors, queues
+from tasques.core.archive import finished_at
+from tasques.core.documents import Stored, Version
 from tasques.core.ports import (
     ClaimableQuery,
     Conflict,
     Create,
+    Delete,
+    Deleted,
     Exists,
+    FinishedQuery,
     Invalid,
     Missing,
     ReadOutcome,
@@ -31,6 +37,7 @@ from tasques.core.ports import (
     Written,
 )
 from tasques.core.queues import QueueName, TaskId
+from tasques.core.recurring import RecurringTaskId
 from tasques.core.tasks import (
     MAX_PRIORITY,
     MAX_RETRY_TIMES,
@@ -39,7 +46,6 @@ from tasques.core.tasks import (
     StoredTask,
     Task,
     TaskKey,
-    Version,
 )
 from tasques.core.values import ZERO, Instant
 
@@ -60,6 +66,10 @@ class MemoryTaskStore:
         # Only queues in which something waits.
         self._waiting: dict[QueueName, WaitingTasks] = {}
         self._time_outs: SortedList[tuple[int, TaskId, QueueName]] = SortedList()
+        # Those that a recurring task made lie apart, since they are kept for longer.
+        self._finished: SortedList[tuple[int, TaskId, QueueName]] = SortedList()
+        self._finished_recurring: SortedList[tuple[int, TaskId, QueueName]] = SortedList()
+        self._outstanding: Counter[tuple[QueueName, str]] = Counter()
         self._writes = 0
 
     @property
@@ -69,13 +79,15 @@ class MemoryTaskStore:
 
     # -------------------------------------------------------------------------------- writes
 
-    def write(self, writes: Sequence[Write]) -> Sequence[WriteOutcome]:
+    def write(self, writes: Sequence[Write[Task]]) -> Sequence[WriteOutcome[Task]]:
         """Try each write, in order."""
         with self._lock:
             return [self._write(write) for write in writes]
 
-    def _write(self, write: Write) -> WriteOutcome:
-        task = write.task
+    def _write(self, write: Write[Task]) -> WriteOutcome[Task]:
+        task = write.document
+        if isinstance(write, Delete):
+            return self._delete(task.key, write.expected)
         fault = self._fault(task)
         if fault is not None:
             return Invalid(fault)
@@ -87,6 +99,17 @@ class MemoryTaskStore:
         elif current is None or current.version != write.expected:
             return Conflict()
         return Written(self._put(task, current))
+
+    def _delete(self, key: TaskKey, expected: Version) -> WriteOutcome[Task]:
+        documents = self._documents.get(key.queue, {})
+        current = documents.get(key.id)
+        if current is None or current.version != expected:
+            return Conflict()
+        self._withdraw(current.document)
+        del documents[key.id]
+        if not documents:
+            del self._documents[key.queue]
+        return Deleted()
 
     def _fault(self, task: Task) -> str | None:
         """Why no store would take *task*; None if they would."""
@@ -105,9 +128,9 @@ class MemoryTaskStore:
 
     def _put(self, task: Task, current: StoredTask | None) -> StoredTask:
         if current is not None:
-            self._withdraw(current.task)
+            self._withdraw(current.document)
         self._writes += 1
-        stored = StoredTask(task=task, version=Version(1, self._writes))
+        stored = Stored(document=task, version=Version(1, self._writes))
         self._documents.setdefault(task.queue, {})[task.id] = stored
         self._enter(task)
         return stored
@@ -121,6 +144,10 @@ class MemoryTaskStore:
             waiting.add(task)
         elif task.state is State.CLAIMED and task.last_claim is not None:
             self._time_outs.add((task.last_claim.times_out_at.nanoseconds, task.id, task.queue))
+        elif task.state.is_final:
+            self._finished_with(task).add(_finish(task))
+        if task.recurring_task_id is not None and not task.state.is_final:
+            self._outstanding[task.queue, task.recurring_task_id] += 1
 
     def _withdraw(self, task: Task) -> None:
         """Let *task*, as it was entered, be found no more."""
@@ -131,10 +158,20 @@ class MemoryTaskStore:
                 del self._waiting[task.queue]
         elif task.state is State.CLAIMED and task.last_claim is not None:
             self._time_outs.remove((task.last_claim.times_out_at.nanoseconds, task.id, task.queue))
+        elif task.state.is_final:
+            self._finished_with(task).remove(_finish(task))
+        if task.recurring_task_id is not None and not task.state.is_final:
+            outstanding = (task.queue, task.recurring_task_id)
+            self._outstanding[outstanding] -= 1
+            if not self._outstanding[outstanding]:
+                del self._outstanding[outstanding]
+
+    def _finished_with(self, task: Task) -> SortedList[tuple[int, TaskId, QueueName]]:
+        return self._finished if task.recurring_task_id is None else self._finished_recurring
 
     # --------------------------------------------------------------------------------- reads
 
-    def get(self, keys: Sequence[TaskKey]) -> Sequence[ReadOutcome]:
+    def get(self, keys: Sequence[TaskKey]) -> Sequence[ReadOutcome[Task]]:
         """Read the present versions."""
         with self._lock:
             return [self._documents.get(key.queue, {}).get(key.id, Missing()) for key in keys]
@@ -155,13 +192,36 @@ class MemoryTaskStore:
     def find_timed_out(self, *, before: Instant, limit: int) -> Sequence[StoredTask]:
         """Those whose time has been over for the longest, first."""
         with self._lock:
-            beyond = (before.nanoseconds + 1, TaskId(""), QueueName(""))
-            over = self._time_outs.irange(maximum=beyond)
+            over = self._time_outs.irange(maximum=_just_after(before))
             return [self._documents[queue][id] for _, id, queue in islice(over, limit)]
+
+    def find_finished(self, query: FinishedQuery) -> Sequence[StoredTask]:
+        """Those that have been finished for the longest, first."""
+        but = set(query.but)
+        with self._lock:
+            over = heapq.merge(
+                self._finished.irange(maximum=_just_after(query.before)),
+                self._finished_recurring.irange(maximum=_just_after(query.recurring_before)),
+            )
+            found = (self._documents[queue][id] for _, id, queue in over)
+            return list(islice((stored for stored in found if stored not in but), query.limit))
+
+    def count_outstanding(self, queue: QueueName, recurring_task_id: RecurringTaskId) -> int:
+        """Those that are there now."""
+        with self._lock:
+            return self._outstanding[queue, recurring_task_id]
 
 
 def _waits(task: Task) -> bool:
     return task.state.is_claimable and task.remaining_attempts > 0
+
+
+def _finish(task: Task) -> tuple[int, TaskId, QueueName]:
+    return finished_at(task).nanoseconds, task.id, task.queue
+
+
+def _just_after(instant: Instant) -> tuple[int, TaskId, QueueName]:
+    return instant.nanoseconds + 1, TaskId(""), QueueName("")
 
 
 def _utf8_length(text: str) -> int:

@@ -14,12 +14,12 @@ import attrs
 
 from tasques.core import lifecycle
 from tasques.core.admission import QueuePolicy, admit
+from tasques.core.documents import Operation
 from tasques.core.ports import Replace, Runtime
 from tasques.core.queues import QueueName, WorkerId
 from tasques.core.service.candidates import Candidates
-from tasques.core.service.settlement import stamped
 from tasques.core.service.waiting import Waiter
-from tasques.core.tasks import Operation, StoredTask, Task
+from tasques.core.tasks import StoredTask, Task
 from tasques.core.values import Instant
 
 Policies: TypeAlias = Callable[[Iterable[QueueName]], Mapping[QueueName, QueuePolicy]]
@@ -30,7 +30,7 @@ class Pick:
     """A decision to give a task to a waiter."""
 
     waiter: Waiter
-    write: Replace
+    write: Replace[Task]
 
 
 @attrs.frozen(eq=False)
@@ -44,13 +44,13 @@ class Allotment:
     """
 
     picks: list[Pick] = attrs.Factory(list)
-    expired: list[Replace] = attrs.Factory(list)
+    expired: list[Replace[Task]] = attrs.Factory(list)
 
     def __bool__(self) -> bool:
         return bool(self.picks or self.expired)
 
     @property
-    def writes(self) -> list[Replace]:
+    def writes(self) -> list[Replace[Task]]:
         """All of it, the picks first."""
         return [pick.write for pick in self.picks] + self.expired
 
@@ -81,17 +81,17 @@ def _serve(
     candidates: Candidates,
     policies: Policies,
     runtime: Runtime,
-    expired: list[Replace],
+    expired: list[Replace[Task]],
 ) -> list[Pick]:
     """The picks for one waiter, if there are as many as it waits for."""
     request = waiter.request
     now, at = runtime.wall(), runtime.monotonic()
     ready: list[tuple[StoredTask, float]] = []
     for stored, since in candidates.draw(request.queues, at=at):
-        admitted = admit([stored], policies([stored.task.queue]), now)
+        admitted = admit([stored], policies([stored.document.queue]), now)
         ready += [(candidate, since) for candidate in admitted.ready]
         expired += [
-            _replacement(c, lifecycle.expire(c.task, now=now), "expire", runtime)
+            _replacement(c, lifecycle.expire(c.document, now=now), "expire", runtime)
             for c in admitted.expired
         ]
         if len(ready) >= request.amount:
@@ -103,23 +103,23 @@ def _serve(
     return [Pick(waiter, _claim(stored, request.worker, now, runtime)) for stored, _ in ready]
 
 
-def _claim(stored: StoredTask, worker: WorkerId, now: Instant, runtime: Runtime) -> Replace:
+def _claim(stored: StoredTask, worker: WorkerId, now: Instant, runtime: Runtime) -> Replace[Task]:
     return _replacement(
-        stored, lifecycle.claim(stored.task, worker=worker, now=now), "claim", runtime
+        stored, lifecycle.claim(stored.document, worker=worker, now=now), "claim", runtime
     )
 
 
-def giving_back(stored: StoredTask, runtime: Runtime) -> Replace:
+def giving_back(stored: StoredTask, runtime: Runtime) -> Replace[Task]:
     """
     The decision to return a claimed task at no cost of an attempt.
 
     On condition that it is as it was claimed: had its worker reported on it, it keeps it.
     """
-    worker = lifecycle.claim_of(stored.task).worker_id
-    returned = lifecycle.unclaim(stored.task, worker=worker, now=runtime.wall())
+    worker = lifecycle.claim_of(stored.document).worker_id
+    returned = lifecycle.unclaim(stored.document, worker=worker, now=runtime.wall())
     return _replacement(stored, returned, "give_back", runtime)
 
 
-def _replacement(stored: StoredTask, task: Task, verb: str, runtime: Runtime) -> Replace:
+def _replacement(stored: StoredTask, task: Task, verb: str, runtime: Runtime) -> Replace[Task]:
     operation = Operation(token=runtime.new_id(), verb=verb)
-    return Replace(task=stamped(task, operation), expected=stored.version)
+    return Replace(document=task.stamped(operation), expected=stored.version)

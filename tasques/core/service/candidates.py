@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
+from tasques.core.documents import Version
 from tasques.core.queues import QueueName
-from tasques.core.tasks import StoredTask, TaskKey, Version
+from tasques.core.tasks import StoredTask, TaskKey
 from tasques.core.values import Instant
 
 
@@ -36,17 +37,17 @@ class _Pool:
         """The order of the first live candidate; drops what is stale or replaced on the way."""
         while self.heap:
             order, number, stored, since = self.heap[0]
-            if self.live.get(stored.task.key, (None,))[0] == number:
+            if self.live.get(stored.document.key, (None,))[0] == number:
                 if since >= not_before:
                     return order
-                del self.live[stored.task.key]
+                del self.live[stored.document.key]
             heapq.heappop(self.heap)
         return None
 
     def pop(self) -> tuple[StoredTask, float]:
         """Take the first; :meth:`first` must have said that there is one."""
         _, _, stored, since = heapq.heappop(self.heap)
-        del self.live[stored.task.key]
+        del self.live[stored.document.key]
         return stored, since
 
 
@@ -77,23 +78,23 @@ class Candidates:
             now: By the wall clock: what is due later is kept apart until then.
             at: By the monotonic clock: since when it is known.
         """
-        settled = self._settled.get(stored.task.key)
+        settled = self._settled.get(stored.document.key)
         if settled is not None and stored.version <= settled[0]:
             return
-        if stored.task.run_at > now:
+        if stored.document.run_at > now:
             if len(self._later) < self._limit:
-                entry = (stored.task.run_at.nanoseconds, next(self._tie), stored)
+                entry = (stored.document.run_at.nanoseconds, next(self._tie), stored)
                 heapq.heappush(self._later, entry)
             return
-        pool = self._pools.setdefault(stored.task.queue, _Pool())
-        known = pool.live.get(stored.task.key)
+        pool = self._pools.setdefault(stored.document.queue, _Pool())
+        known = pool.live.get(stored.document.key)
         if known is not None and stored.version < known[1]:
             return
         if known is None and len(pool.live) >= self._limit:
             return
         number = next(self._tie)
-        pool.live[stored.task.key] = (number, stored.version)
-        heapq.heappush(pool.heap, (stored.task.claim_order, number, stored, at))
+        pool.live[stored.document.key] = (number, stored.version)
+        heapq.heappush(pool.heap, (stored.document.claim_order, number, stored, at))
 
     def ripen(self, *, now: Instant, at: float) -> None:
         """Let those whose time has come count with the rest."""

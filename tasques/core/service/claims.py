@@ -28,6 +28,7 @@ from typing import Final
 
 from tasques.core import errors
 from tasques.core.admission import QueuePolicy
+from tasques.core.documents import Stored
 from tasques.core.ports import (
     Blocked,
     Rejected,
@@ -45,7 +46,7 @@ from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.search_schedule import SearchSchedule
 from tasques.core.service.settlement import Settlement
 from tasques.core.service.waiting import ClaimAnswer, ClaimRequest, Waiter
-from tasques.core.tasks import StoredTask
+from tasques.core.tasks import StoredTask, Task
 from tasques.core.values import Duration
 
 _log = logging.getLogger(__name__)
@@ -188,7 +189,7 @@ class ClaimDispatcher:
                 return
             at = self._runtime.monotonic()
             self._candidates.put(stored, now=self._runtime.wall(), at=at)
-            if any(w.request.wants(stored.task.queue) for w in self._waiters.values()):
+            if any(w.request.wants(stored.document.queue) for w in self._waiters.values()):
                 self._call()
 
     def give_back(self, claimed: Sequence[StoredTask]) -> None:
@@ -332,7 +333,9 @@ class ClaimDispatcher:
         for undelivered in won.values():
             self.give_back(undelivered)
 
-    def _won(self, write: Replace, outcome: WriteOutcome, until: float) -> StoredTask | None:
+    def _won(
+        self, write: Replace[Task], outcome: WriteOutcome[Task], until: float
+    ) -> StoredTask | None:
         if isinstance(outcome, Written):
             return outcome.stored
         if not isinstance(outcome, Unknown):
@@ -341,17 +344,17 @@ class ClaimDispatcher:
             settled = self._settlement.settle(write, deadline=until, first=outcome)
         except errors.TasquesError:
             return None  # Should it have been ours after all, its time-out brings it back.
-        return settled if isinstance(settled, StoredTask) else None
+        return settled if isinstance(settled, Stored) else None
 
-    def _remember(self, write: Replace, outcome: WriteOutcome) -> None:
+    def _remember(self, write: Replace[Task], outcome: WriteOutcome[Task]) -> None:
         at = self._runtime.monotonic()
         match outcome:
             case Rejected() | Blocked():
                 self._schedule.back_off()
             case Written(stored):
-                self._candidates.settle(write.key, stored.version, at=at)
+                self._candidates.settle(write.document.key, stored.version, at=at)
             case _:
-                self._candidates.settle(write.key, write.expected, at=at)
+                self._candidates.settle(write.document.key, write.expected, at=at)
 
     def _close(self, waiter: Waiter) -> bool:
         """Let nothing more be delivered to *waiter*; whether that was still open."""

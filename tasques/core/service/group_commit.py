@@ -17,7 +17,7 @@ database systems", 1984), with the combining of Hendler et al., "Flat combining"
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Final
 
 import attrs
@@ -25,6 +25,7 @@ import attrs
 from tasques.core.ports import (
     ClaimableQuery,
     Condition,
+    FinishedQuery,
     ReadOutcome,
     Rejected,
     Runtime,
@@ -34,7 +35,9 @@ from tasques.core.ports import (
     Write,
     WriteOutcome,
 )
-from tasques.core.tasks import StoredTask, TaskKey
+from tasques.core.queues import QueueName
+from tasques.core.recurring import RecurringTaskId
+from tasques.core.tasks import StoredTask, Task, TaskKey
 from tasques.core.values import Instant
 
 
@@ -65,7 +68,7 @@ DEFAULT_LIMITS: Final = BatchLimits()
 class _Submission:
     """The writes of one call, and what became of them."""
 
-    outcomes: list[WriteOutcome | None]
+    outcomes: list[WriteOutcome[Task] | None]
     settled: Condition
     open: int
 
@@ -74,7 +77,7 @@ class _Submission:
 class _Entry:
     """One write on its way."""
 
-    write: Write
+    write: Write[Task]
     size: int
     submission: _Submission
     position: int
@@ -103,14 +106,14 @@ class GroupCommit:
         self._waiting: deque[_Entry] = deque()
         self._waiting_size = 0
         self._under_way = 0
-        self._flying: set[TaskKey] = set()
+        self._flying: set[Hashable] = set()
 
     @property
     def traits(self) -> StoreTraits:
         """The store's."""
         return self._store.traits
 
-    def get(self, keys: Sequence[TaskKey]) -> Sequence[ReadOutcome]:
+    def get(self, keys: Sequence[TaskKey]) -> Sequence[ReadOutcome[Task]]:
         """The store's."""
         return self._store.get(keys)
 
@@ -122,7 +125,15 @@ class GroupCommit:
         """The store's."""
         return self._store.find_timed_out(before=before, limit=limit)
 
-    def write(self, writes: Sequence[Write]) -> Sequence[WriteOutcome]:
+    def find_finished(self, query: FinishedQuery) -> Sequence[StoredTask]:
+        """The store's."""
+        return self._store.find_finished(query)
+
+    def count_outstanding(self, queue: QueueName, recurring_task_id: RecurringTaskId) -> int:
+        """The store's."""
+        return self._store.count_outstanding(queue, recurring_task_id)
+
+    def write(self, writes: Sequence[Write[Task]]) -> Sequence[WriteOutcome[Task]]:
         """Have *writes* committed, together with whatever else there is; blocks until settled."""
         submission = _Submission(
             outcomes=[None] * len(writes),
@@ -130,7 +141,7 @@ class GroupCommit:
             open=len(writes),
         )
         entries = [
-            _Entry(write, write.task.approximate_bytes, submission, position)
+            _Entry(write, write.approximate_bytes, submission, position)
             for position, write in enumerate(writes)
         ]
         with self._lock:
@@ -193,7 +204,9 @@ class GroupCommit:
         return batch
 
     def _commit(self, batch: Sequence[_Entry]) -> None:
-        outcomes: Sequence[WriteOutcome] = [Unknown("the store failed unexpectedly")] * len(batch)
+        outcomes: Sequence[WriteOutcome[Task]] = [Unknown("the store failed unexpectedly")] * len(
+            batch
+        )
         try:
             outcomes = self._store.write([entry.write for entry in batch])
         finally:
@@ -204,7 +217,7 @@ class GroupCommit:
                     self._settle(entry, outcome)
                 self._pass_on()
 
-    def _settle(self, entry: _Entry, outcome: WriteOutcome) -> None:
+    def _settle(self, entry: _Entry, outcome: WriteOutcome[Task]) -> None:
         submission = entry.submission
         submission.outcomes[entry.position] = outcome
         submission.open -= 1

@@ -31,13 +31,13 @@ class HeldTasks:
 
     def keep(self, stored: StoredTask) -> None:
         """Remember what has just been written; a younger version that is known stays."""
-        size = stored.task.approximate_bytes
+        size = stored.document.approximate_bytes
         with self._lock:
-            known = self._held.get(stored.task.key)
+            known = self._held.get(stored.document.key)
             if size > _LARGEST or (known is not None and known.version >= stored.version):
                 return
-            self._remove(stored.task.key)
-            self._held[stored.task.key] = stored
+            self._remove(stored.document.key)
+            self._held[stored.document.key] = stored
             self._size += size
             while self._size > self._capacity:
                 self._remove(next(iter(self._held)))
@@ -50,5 +50,5 @@ class HeldTasks:
     def _remove(self, key: TaskKey) -> StoredTask | None:
         stored = self._held.pop(key, None)
         if stored is not None:
-            self._size -= stored.task.approximate_bytes
+            self._size -= stored.document.approximate_bytes
         return stored

@@ -16,9 +16,9 @@ from typing import Final
 import attrs
 
 from tasques.core import errors, lifecycle
+from tasques.core.documents import Operation
 from tasques.core.ports import Blocked, Rejected, Replace, Runtime, TaskStore, Written
-from tasques.core.service.settlement import stamped
-from tasques.core.tasks import Operation, StoredTask
+from tasques.core.tasks import StoredTask, Task
 from tasques.core.values import Duration, Instant
 
 _log = logging.getLogger(__name__)
@@ -95,15 +95,15 @@ class Reaper:
         spread = 1 + _JITTER * (self._runtime.random() - 0.5)
         return Duration.of_seconds(self._options.interval.seconds * spread)
 
-    def _end(self, stored: StoredTask, now: Instant) -> Replace | None:
+    def _end(self, stored: StoredTask, now: Instant) -> Replace[Task] | None:
         try:
-            ended = lifecycle.time_out(stored.task, now=now, jitter=self._runtime.random())
+            ended = lifecycle.time_out(stored.document, now=now, jitter=self._runtime.random())
         except errors.TaskError:
             return None  # What was found has no time to run out, whatever the search thought.
         operation = Operation(token=self._runtime.new_id(), verb="time_out")
-        return Replace(task=stamped(ended, operation), expected=stored.version)
+        return Replace(document=ended.stamped(operation), expected=stored.version)
 
-    def _carry_out(self, writes: Sequence[Replace]) -> bool:
+    def _carry_out(self, writes: Sequence[Replace[Task]]) -> bool:
         """Write, and tell of what waits again; whether the store refused to take some."""
         refused = False
         ended = 0
@@ -112,7 +112,7 @@ class Reaper:
             if not isinstance(outcome, Written):
                 continue  # Somebody came first, or the next sweep sees what became of it.
             ended += 1
-            if outcome.stored.task.state.is_claimable:
+            if outcome.stored.document.state.is_claimable:
                 self._on_waiting(outcome.stored)
         if ended:
             self.reaped += ended

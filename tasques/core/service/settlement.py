@@ -16,16 +16,18 @@ promises; reliability notes 1.1 and 4 (``resolve``).
 from __future__ import annotations
 
 import hashlib
-from typing import Final, TypeAlias
+from typing import Final, Generic, TypeAlias, cast
 
 import attrs
 
 from tasques.core import errors
+from tasques.core.documents import D, Stored
 from tasques.core.json_object import JsonObject
 from tasques.core.ports import (
     Blocked,
     Conflict,
     Create,
+    DocumentStore,
     Exists,
     Invalid,
     Malformed,
@@ -34,13 +36,12 @@ from tasques.core.ports import (
     Rejected,
     Replace,
     Runtime,
-    TaskStore,
     Unknown,
-    Write,
     WriteOutcome,
     Written,
 )
-from tasques.core.tasks import Operation, StoredTask, Task, TaskKey
+from tasques.core.ports.documents import K
+from tasques.core.tasks import StoredTask, Task, TaskKey
 from tasques.core.values import Duration
 
 _FIRST_PAUSE_SECONDS: Final = 0.05
@@ -48,18 +49,15 @@ _LONGEST_PAUSE_SECONDS: Final = 1.0
 
 
 @attrs.frozen
-class Overtaken:
+class Overtaken(Generic[D]):
     """Definitely not done: another write holds the document, or there is none (any more)."""
 
-    current: ReadOutcome
+    current: ReadOutcome[D]
 
 
-Settled: TypeAlias = StoredTask | Overtaken
-
-
-def stamped(task: Task, operation: Operation) -> Task:
-    """*task* with the mark of the write that is about to make it."""
-    return attrs.evolve(task, extensions=attrs.evolve(task.extensions, operation=operation))
+Settled: TypeAlias = Stored[D] | Overtaken[D]
+#: What can be settled; a deletion leaves nothing behind by which its author could recognise it.
+Settleable: TypeAlias = Create[D] | Replace[D]
 
 
 def digest(*parts: str | int | bool | JsonObject | Duration | None) -> str:
@@ -73,14 +71,14 @@ def digest(*parts: str | int | bool | JsonObject | Duration | None) -> str:
     return hashed.hexdigest()
 
 
-class Settlement:
+class Settlement(Generic[K, D]):
     """Follows writes to their end, over one store."""
 
-    def __init__(self, store: TaskStore, runtime: Runtime) -> None:
+    def __init__(self, store: DocumentStore[K, D], runtime: Runtime) -> None:
         self._store = store
         self._runtime = runtime
 
-    def read(self, key: TaskKey, *, deadline: float) -> ReadOutcome:
+    def read(self, key: K, *, deadline: float) -> ReadOutcome[D]:
         """
         The present version, asked for again while the store is out of reach.
 
@@ -100,12 +98,12 @@ class Settlement:
 
     def settle(
         self,
-        write: Write,
+        write: Settleable[D],
         *,
         deadline: float,
-        first: WriteOutcome | None = None,
+        first: WriteOutcome[D] | None = None,
         hold: bool = False,
-    ) -> Settled:
+    ) -> Settled[D]:
         """
         Write, and find out what became of it.
 
@@ -143,36 +141,36 @@ class Settlement:
                 raise _given_up(outcome, doubtful=doubtful)
             outcome = self._try(write)
 
-    def _try(self, write: Write) -> WriteOutcome:
+    def _try(self, write: Settleable[D]) -> WriteOutcome[D]:
         return self._store.write([write])[0]
 
-    def _look(self, write: Write, deadline: float) -> Settled | None:
+    def _look(self, write: Settleable[D], deadline: float) -> Settled[D] | None:
         """What a read says of *write*; None if that is nothing yet, and it is to be sent again."""
         try:
-            current = self.read(write.key, deadline=deadline)
+            current = self.read(cast(K, write.key), deadline=deadline)
         except errors.StoreUnavailable:
             return None
-        if isinstance(current, StoredTask) and _is_ours(current, write):
+        if isinstance(current, Stored) and _is_ours(current, write):
             return self._confirm(current)
         if isinstance(write, Create):
             # Sending a create again is harmless, so a missing document is simply not there yet.
             return None if isinstance(current, Missing) else Overtaken(current)
-        if isinstance(current, StoredTask) and current.version <= write.expected:
+        if isinstance(current, Stored) and current.version <= write.expected:
             # Unchanged: our write may still land, and only one of the two can. Lower: a stale read.
             return None
         return Overtaken(current)
 
-    def _confirm(self, current: StoredTask) -> StoredTask | None:
-        outcome = self._try(Replace(task=current.task, expected=current.version))
+    def _confirm(self, current: Stored[D]) -> Stored[D] | None:
+        outcome = self._try(Replace(document=current.document, expected=current.version))
         return outcome.stored if isinstance(outcome, Written) else None
 
 
-def _is_ours(current: StoredTask, write: Write) -> bool:
-    found, sent = current.task.extensions.operation, write.task.extensions.operation
+def _is_ours(current: Stored[D], write: Settleable[D]) -> bool:
+    found, sent = current.document.operation, write.document.operation
     return found is not None and sent is not None and found.token == sent.token
 
 
-def _given_up(outcome: WriteOutcome, *, doubtful: bool) -> errors.Unavailable:
+def _given_up(outcome: WriteOutcome[D], *, doubtful: bool) -> errors.Unavailable:
     reason = getattr(outcome, "reason", "the document keeps changing")
     if doubtful:
         return errors.OutcomeUnknown(f"nobody knows whether the write took place: {reason}")
@@ -203,7 +201,7 @@ class _Pause:
         return True
 
 
-def present(current: ReadOutcome, key: TaskKey) -> StoredTask:
+def present(current: ReadOutcome[Task], key: TaskKey) -> StoredTask:
     """
     The task that was read.
 

@@ -16,12 +16,13 @@ from typing import Final
 import attrs
 
 from tasques.core import errors, lifecycle
+from tasques.core.documents import Operation, Stored
 from tasques.core.json_object import JsonObject
 from tasques.core.ports import Create, Replace, Runtime, TaskStore
 from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.service.held_tasks import HeldTasks
-from tasques.core.service.settlement import Overtaken, Settlement, digest, present, stamped
-from tasques.core.tasks import NewTask, Operation, State, StoredTask, Task, TaskKey
+from tasques.core.service.settlement import Overtaken, Settlement, digest, present
+from tasques.core.tasks import NewTask, State, StoredTask, Task, TaskKey
 from tasques.core.values import Duration
 
 #: A creation is not held for long: its producer can repeat it, and held ones would take the places
@@ -91,9 +92,9 @@ class TaskService:
         content = None if idempotency_key is None else _content_digest(new)
         task = lifecycle.create(new, id=id, now=self._runtime.wall())
         task = attrs.evolve(task, extensions=attrs.evolve(task.extensions, created_digest=content))
-        task = stamped(task, Operation(token=self._runtime.new_id(), verb="create"))
+        task = task.stamped(Operation(token=self._runtime.new_id(), verb="create"))
         deadline = self._deadline(min(self._patience, _CREATION_PATIENCE))
-        settled = self._settlement.settle(Create(task=task), deadline=deadline)
+        settled = self._settlement.settle(Create(document=task), deadline=deadline)
         if isinstance(settled, Overtaken):
             return _created_before(settled, task.key, content)
         self._on_waiting(settled)
@@ -208,7 +209,7 @@ class TaskService:
         return stored
 
     def _announce(self, stored: StoredTask) -> None:
-        if stored.task.state.is_claimable:
+        if stored.document.state.is_claimable:
             self._on_waiting(stored)
 
     def _operation(
@@ -238,18 +239,18 @@ class TaskService:
         lost = 0
         while lost <= self._conflict_retries:
             try:
-                decided = decide(current.task)
+                decided = decide(current.document)
             except errors.TaskError as error:
                 if current is held:
                     # Nobody is refused for what was true a while ago.
                     held, current = None, self._read(key, deadline)
                     continue
                 if isinstance(error, errors.TaskNotClaimed) and _was_made_by(
-                    operation, worker, current.task
+                    operation, worker, current.document
                 ):
                     return current
                 raise
-            write = Replace(task=stamped(decided, operation), expected=current.version)
+            write = Replace(document=decided.stamped(operation), expected=current.version)
             settled = self._settlement.settle(write, deadline=deadline, hold=True)
             if not isinstance(settled, Overtaken):
                 return settled
@@ -289,12 +290,12 @@ def _content_digest(new: NewTask) -> str:
     )
 
 
-def _created_before(overtaken: Overtaken, key: TaskKey, content: str | None) -> StoredTask:
+def _created_before(overtaken: Overtaken[Task], key: TaskKey, content: str | None) -> StoredTask:
     """The answer to a create whose id is in use."""
-    if content is None or not isinstance(overtaken.current, StoredTask):
+    if content is None or not isinstance(overtaken.current, Stored):
         raise errors.TaskAlreadyExists(key.id)
     # An original server that rewrote the task dropped the digest: then the key alone decides.
-    found = overtaken.current.task.extensions.created_digest
+    found = overtaken.current.document.extensions.created_digest
     if found is not None and found != content:
         raise errors.IdempotencyKeyReused(key.id)
     return overtaken.current

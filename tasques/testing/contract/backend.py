@@ -25,7 +25,7 @@ class BackendContract(StoreFixtures):
     def test_it_has_one_store(self, backend: Backend) -> None:
         """``tasks`` is the same store each time it is asked for."""
         [stored] = written(backend.tasks, queued())
-        assert the_task(backend.tasks, stored.task) == stored
+        assert the_task(backend.tasks, stored.document) == stored
 
     def test_setting_up_twice_changes_nothing(self, backend: Backend) -> None:
         """``setup`` finds everything there; what was written stays."""
@@ -33,7 +33,7 @@ class BackendContract(StoreFixtures):
         for apply in (True, False):
             steps = backend.setup(apply=apply)
             assert [step for step in steps if step.state != "present"] == []
-        assert the_task(backend.tasks, stored.task) == stored
+        assert the_task(backend.tasks, stored.document) == stored
 
     def test_its_clock_runs_on(self, backend: Backend) -> None:
         """``server_time`` never goes back between two calls, if there is a clock at all."""

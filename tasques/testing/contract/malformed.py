@@ -36,7 +36,7 @@ class MalformedContract(StoreFixtures):
         for variety in range(VARIETIES):
             key = TaskKey(QueueName("a"), fresh_id())
             plant_malformed(key, variety)
-            first, bad, second = store.get([one.task.key, key, other.task.key])
+            first, bad, second = store.get([one.document.key, key, other.document.key])
             assert (first, second) == (one, other)
             assert isinstance(bad, Malformed), variety
             assert bad.reason
@@ -66,7 +66,9 @@ class MalformedContract(StoreFixtures):
         for _ in range(2):
             assert list(claimable(store, QueueName("a"), now=NOW, limit=3)) == waiting
             found = store.find_timed_out(before=NOW, limit=3)
-            assert {stored.task.id for stored in found} == {stored.task.id for stored in over}
+            assert {stored.document.id for stored in found} == {
+                stored.document.id for stored in over
+            }
 
     def test_a_bad_one_keeps_its_id(
         self, store: TaskStore, plant_malformed: PlantMalformed
@@ -75,7 +77,9 @@ class MalformedContract(StoreFixtures):
         key = TaskKey(QueueName("a"), fresh_id())
         written(store, queued("a"))
         plant_malformed(key, 0)
-        outcomes = store.write([Create(task=queued("a", id=key.id)), Create(task=queued("a"))])
+        outcomes = store.write(
+            [Create(document=queued("a", id=key.id)), Create(document=queued("a"))]
+        )
         assert outcomes[0] == Exists()
         assert isinstance(outcomes[1], Written)
         assert isinstance(store.get([key])[0], Malformed)

@@ -19,7 +19,7 @@ from tasques.core.ports import (
     WriteOutcome,
     Written,
 )
-from tasques.core.tasks import StoredTask
+from tasques.core.tasks import StoredTask, Task
 from tasques.testing.contract.store_fixtures import (
     Settle,
     StoreFixtures,
@@ -58,7 +58,7 @@ def race(runner: Callable[[int], _T], runners: int = _THREADS) -> list[_T]:
     return [results[number] for number in range(runners)]
 
 
-def _race_writes(store: TaskStore, writes: Sequence[Write]) -> list[WriteOutcome]:
+def _race_writes(store: TaskStore, writes: Sequence[Write[Task]]) -> list[WriteOutcome[Task]]:
     return race(lambda number: store.write([writes[number]])[0], len(writes))
 
 
@@ -70,7 +70,7 @@ class RacingContract(StoreFixtures):
         for _ in range(5):
             task = queued()
             mine = [attrs.evolve(task, priority=number) for number in range(_THREADS)]
-            outcomes = _race_writes(store, [Create(task=one) for one in mine])
+            outcomes = _race_writes(store, [Create(document=one) for one in mine])
             winners = [outcome for outcome in outcomes if isinstance(outcome, Written)]
             assert len(winners) == 1
             assert outcomes.count(Exists()) == _THREADS - 1
@@ -80,13 +80,13 @@ class RacingContract(StoreFixtures):
         """G3, G11: one ``Written``, all others ``Conflict``, and the winner's task is there."""
         for _ in range(5):
             [stored] = written(store, queued())
-            mine = [attrs.evolve(stored.task, priority=number) for number in range(_THREADS)]
-            writes = [Replace(task=one, expected=stored.version) for one in mine]
+            mine = [attrs.evolve(stored.document, priority=number) for number in range(_THREADS)]
+            writes = [Replace(document=one, expected=stored.version) for one in mine]
             outcomes = _race_writes(store, writes)
             winners = [outcome for outcome in outcomes if isinstance(outcome, Written)]
             assert len(winners) == 1
             assert outcomes.count(Conflict()) == _THREADS - 1
-            assert the_task(store, stored.task) == winners[0].stored
+            assert the_task(store, stored.document) == winners[0].stored
 
     def test_no_update_is_lost(self, store: TaskStore) -> None:
         """G3, G6, G11: threads that read, add one and replace until it works, count every one."""
@@ -96,16 +96,16 @@ class RacingContract(StoreFixtures):
         def count(_: int) -> Sequence[StoredTask]:
             won: list[StoredTask] = []
             while len(won) < each:
-                now = the_task(store, stored.task)
-                more = attrs.evolve(now.task, priority=now.task.priority + 1)
-                [outcome] = store.write([Replace(task=more, expected=now.version)])
+                now = the_task(store, stored.document)
+                more = attrs.evolve(now.document, priority=now.document.priority + 1)
+                [outcome] = store.write([Replace(document=more, expected=now.version)])
                 won += [outcome.stored] if isinstance(outcome, Written) else []
             return won
 
         won = [one for each_won in race(count) for one in each_won]
         won.sort(key=lambda one: one.version)
-        assert [one.task.priority for one in won] == list(range(1, _THREADS * each + 1))
-        assert the_task(store, stored.task) == won[-1]
+        assert [one.document.priority for one in won] == list(range(1, _THREADS * each + 1))
+        assert the_task(store, stored.document) == won[-1]
 
     def test_each_reads_its_own_writes_among_others(self, store: TaskStore) -> None:
         """G6, G11: while all write and read, each finds what it has just written."""
@@ -114,7 +114,7 @@ class RacingContract(StoreFixtures):
             for _ in range(10):
                 task = queued("ab"[number % 2])
                 assert store.get([task.key]) == [Missing()]
-                [outcome] = store.write([Create(task=task)])
+                [outcome] = store.write([Create(document=task)])
                 assert the_task(store, task) == must(outcome)
             return True
 
@@ -129,8 +129,8 @@ class RacingContract(StoreFixtures):
         def take(number: int) -> list[str]:
             mine: list[str] = []
             for found in claimable(store, now=NOW):
-                task = attrs.evolve(found.task, run_at=NOW, priority=number + 1, attempted=4)
-                [outcome] = store.write([Replace(task=task, expected=found.version)])
+                task = attrs.evolve(found.document, run_at=NOW, priority=number + 1, attempted=4)
+                [outcome] = store.write([Replace(document=task, expected=found.version)])
                 mine += [task.id] if isinstance(outcome, Written) else []
             return mine
 

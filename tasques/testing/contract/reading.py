@@ -9,6 +9,7 @@ import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasques.core.documents import Stored
 from tasques.core.json_object import MAX_DEPTH, MAX_DIGITS, JsonObject
 from tasques.core.ports import Create, Missing, Replace, TaskStore, Written
 from tasques.core.queues import QueueName, TaskId
@@ -58,16 +59,16 @@ class ReadingContract(StoreFixtures):
     def test_a_get_sees_the_last_write(self, store: TaskStore) -> None:
         """G6: at once after each ``Written``, without any settling."""
         [stored] = written(store, queued())
-        assert the_task(store, stored.task) == stored
+        assert the_task(store, stored.document) == stored
         for priority in range(20):
-            stored = replaced(store, stored, attrs.evolve(stored.task, priority=priority))
-            assert the_task(store, stored.task) == stored
+            stored = replaced(store, stored, attrs.evolve(stored.document, priority=priority))
+            assert the_task(store, stored.document) == stored
 
     def test_reads_come_in_the_order_asked_for(self, store: TaskStore) -> None:
         """G1: one outcome for each key, what is missing included, as often as it is asked for."""
         one, other = written(store, queued("a"), queued("b"))
-        nowhere = TaskKey(QueueName("never-used"), one.task.id)
-        keys = [other.task.key, nowhere, one.task.key, other.task.key, queued("a").key]
+        nowhere = TaskKey(QueueName("never-used"), one.document.id)
+        keys = [other.document.key, nowhere, one.document.key, other.document.key, queued("a").key]
         assert list(store.get(keys)) == [other, Missing(), one, other, Missing()]
 
     def test_what_no_task_can_be_called_is_missing(self, store: TaskStore) -> None:
@@ -76,13 +77,13 @@ class ReadingContract(StoreFixtures):
         keys = [("a", "i" * 513), ("a", "a/b"), ("A", "t"), ("a#b", "t"), ("a,a", "t"), ("*", "t")]
         keys += [("..", "t"), ("_a", "t"), ("q" * 300, "t"), ("a\n", "t")]
         nobody = [TaskKey(QueueName(queue), TaskId(id)) for queue, id in keys]
-        outcomes = store.get([*nobody, stored.task.key])
+        outcomes = store.get([*nobody, stored.document.key])
         assert list(outcomes) == [Missing()] * len(nobody) + [stored]
 
     def test_many_are_read_at_once(self, store: TaskStore) -> None:
         """G1, G6: five hundred, of several queues."""
         stored = written(store, *(queued("abc"[number % 3]) for number in range(500)))
-        assert list(store.get([one.task.key for one in stored])) == stored
+        assert list(store.get([one.document.key for one in stored])) == stored
 
     @settings(max_examples=20, suppress_health_check=SHARED_STORE)
     @given(
@@ -98,13 +99,13 @@ class ReadingContract(StoreFixtures):
         # An id may have been drawn for an earlier example: then this one takes its place.
         before = store.get([task.key for task in tasks])
         writes = [
-            Replace(task=task, expected=there.version)
-            if isinstance(there, StoredTask)
-            else Create(task=task)
+            Replace(document=task, expected=there.version)
+            if isinstance(there, Stored)
+            else Create(document=task)
             for task, there in zip(tasks, before, strict=True)
         ]
         outcomes = [must(outcome) for outcome in store.write(writes)]
-        assert [stored.task for stored in outcomes] == list(tasks)
+        assert [stored.document for stored in outcomes] == list(tasks)
         assert list(store.get([task.key for task in tasks])) == outcomes
 
     def test_free_form_objects_read_back_equal(self, store: TaskStore) -> None:
@@ -117,16 +118,16 @@ class ReadingContract(StoreFixtures):
     def test_every_id_names_itself(self, store: TaskStore) -> None:
         """G7: no character means anything, and none is changed into another."""
         stored = written(store, *(queued(id=TaskId(id)) for id in AWKWARD_IDS))
-        assert [one.task.id for one in stored] == AWKWARD_IDS
-        assert list(store.get([one.task.key for one in stored])) == stored
+        assert [one.document.id for one in stored] == AWKWARD_IDS
+        assert list(store.get([one.document.key for one in stored])) == stored
 
     def test_every_queue_is_its_own(self, store: TaskStore, settle: Settle) -> None:
         """G7, G8: whatever its name, tasks are written, read and found there and nowhere else."""
         stored = written(store, *(queued(name) for name in AWKWARD_QUEUES))
         settle()
         for one in stored:
-            assert the_task(store, one.task) == one
-            assert list(claimable(store, one.task.queue, now=NOW)) == [one]
+            assert the_task(store, one.document) == one
+            assert list(claimable(store, one.document.queue, now=NOW)) == [one]
 
     @settings(max_examples=8, suppress_health_check=SHARED_STORE)
     @given(
@@ -145,10 +146,10 @@ class ReadingContract(StoreFixtures):
         put_away(store, settle)
         outcomes: list[StoredTask] = []
         for task in tasks:
-            [outcome] = store.write([Create(task=task)])
+            [outcome] = store.write([Create(document=task)])
             outcomes += [outcome.stored] if isinstance(outcome, Written) else []
         settle()
-        found = {stored.task.key: stored for stored in claimable(store, now=NOW)}
+        found = {stored.document.key: stored for stored in claimable(store, now=NOW)}
         over = store.find_timed_out(before=NOW, limit=1000)
-        found |= {stored.task.key: stored for stored in over}
-        assert found == {stored.task.key: stored for stored in outcomes}
+        found |= {stored.document.key: stored for stored in over}
+        assert found == {stored.document.key: stored for stored in outcomes}

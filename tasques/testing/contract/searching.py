@@ -56,8 +56,8 @@ class SearchingContract(StoreFixtures):
         stored = {state: written(store, in_state(state))[0] for state in State}
         settle()
         waiting = [stored[State.QUEUED], stored[State.FAILED]]
-        waiting.sort(key=lambda one: one.task.claim_order)
-        queue = waiting[0].task.queue
+        waiting.sort(key=lambda one: one.document.claim_order)
+        queue = waiting[0].document.queue
         assert list(claimable(store, now=NOW)) == waiting
         assert list(claimable(store, queue, now=NOW)) == waiting
         assert list(store.find_timed_out(before=at(10**9), limit=10)) == [stored[State.CLAIMED]]
@@ -86,31 +86,33 @@ class SearchingContract(StoreFixtures):
         written(store, queued())
         settle()
         [found] = claimable(store, now=NOW)
-        first = replaced(store, found, lifecycle.claim(found.task, worker=WORKER, now=NOW))
-        second = lifecycle.claim(found.task, worker=WORKER, now=at(1))
-        assert store.write([Replace(task=second, expected=found.version)]) == [Conflict()]
+        first = replaced(store, found, lifecycle.claim(found.document, worker=WORKER, now=NOW))
+        second = lifecycle.claim(found.document, worker=WORKER, now=at(1))
+        assert store.write([Replace(document=second, expected=found.version)]) == [Conflict()]
         settle()
         assert list(claimable(store, now=NOW)) == []
-        assert list(store.get([found.task.key])) == [first]
+        assert list(store.get([found.document.key])) == [first]
 
     def test_a_search_shows_what_changed(self, store: TaskStore, settle: Settle) -> None:
         """G8: once settled, a task is found where its last version belongs, and only there."""
         [stored] = written(store, queued())
         held = replaced(
-            store, stored, attrs.evolve(claimed(), id=stored.task.id, run_at=stored.task.run_at)
+            store,
+            stored,
+            attrs.evolve(claimed(), id=stored.document.id, run_at=stored.document.run_at),
         )
         settle()
         assert list(claimable(store, now=NOW)) == []
         assert list(store.find_timed_out(before=NOW, limit=10)) == [held]
-        back = replaced(store, held, lifecycle.unclaim(held.task, worker=WORKER, now=NOW))
+        back = replaced(store, held, lifecycle.unclaim(held.document, worker=WORKER, now=NOW))
         settle()
         assert list(claimable(store, now=NOW)) == [back]
         assert list(store.find_timed_out(before=NOW, limit=10)) == []
-        later = replaced(store, back, lifecycle.delay(back.task, run_at=at(60), now=NOW))
+        later = replaced(store, back, lifecycle.delay(back.document, run_at=at(60), now=NOW))
         settle()
         assert list(claimable(store, now=at(59))) == []
         assert list(claimable(store, now=at(60))) == [later]
-        first = replaced(store, later, lifecycle.reprioritise(later.task, priority=5, now=NOW))
+        first = replaced(store, later, lifecycle.reprioritise(later.document, priority=5, now=NOW))
         settle()
         assert list(claimable(store, now=at(60))) == [first]
 
@@ -130,7 +132,7 @@ class SearchingContract(StoreFixtures):
         """G8, G9: the first ones of the order, not just any."""
         stored = written(store, *(queued("ab"[n % 2], priority=n % 5) for n in range(30)))
         settle()
-        ordered = sorted(stored, key=lambda one: one.task.claim_order)
+        ordered = sorted(stored, key=lambda one: one.document.claim_order)
         for limit in (0, 1, 7, 29, 30, 31):
             assert list(claimable(store, now=NOW, limit=limit)) == ordered[:limit]
 
@@ -157,16 +159,16 @@ class SearchingContract(StoreFixtures):
         first *limit* of them.
         """
         put_away(store, settle)
-        outcomes = store.write([Create(task=task) for task in tasks])
+        outcomes = store.write([Create(document=task) for task in tasks])
         stored = [outcome.stored for outcome in outcomes if isinstance(outcome, Written)]
         assert len(stored) == len(tasks)
         settle()
         fitting = [
             one
             for one in stored
-            if lifecycle.is_due(one.task, NOW) and (not queues or one.task.queue in queues)
+            if lifecycle.is_due(one.document, NOW) and (not queues or one.document.queue in queues)
         ]
-        fitting.sort(key=lambda one: one.task.claim_order)
+        fitting.sort(key=lambda one: one.document.claim_order)
         assert list(claimable(store, *queues, now=NOW, limit=limit)) == fitting[:limit]
 
     def test_claims_time_out_to_the_nanosecond(self, store: TaskStore, settle: Settle) -> None:
@@ -196,5 +198,5 @@ class SearchingContract(StoreFixtures):
 
 
 def _over_at(stored: StoredTask) -> Instant:
-    assert stored.task.last_claim is not None
-    return stored.task.last_claim.times_out_at
+    assert stored.document.last_claim is not None
+    return stored.document.last_claim.times_out_at

@@ -9,6 +9,7 @@ import attrs
 import pytest
 from hypothesis import HealthCheck
 
+from tasques.core.documents import Stored
 from tasques.core.ports import Backend, ClaimableQuery, Create, Replace, TaskStore, Written
 from tasques.core.queues import QueueName
 from tasques.core.tasks import State, StoredTask, Task
@@ -42,13 +43,13 @@ class StoreFixtures:
 
 def written(store: TaskStore, *tasks: Task) -> list[StoredTask]:
     """*tasks*, newly created."""
-    outcomes = store.write([Create(task=task) for task in tasks])
+    outcomes = store.write([Create(document=task) for task in tasks])
     return [must(outcome) for outcome in outcomes]
 
 
 def replaced(store: TaskStore, stored: StoredTask, task: Task) -> StoredTask:
     """*task* in the place of *stored*."""
-    [outcome] = store.write([Replace(task=task, expected=stored.version)])
+    [outcome] = store.write([Replace(document=task, expected=stored.version)])
     return must(outcome)
 
 
@@ -61,7 +62,7 @@ def must(outcome: object) -> StoredTask:
 def the_task(store: TaskStore, task: Task) -> StoredTask:
     """The present version of *task*; it must be there."""
     [found] = store.get([task.key])
-    assert isinstance(found, StoredTask), found
+    assert isinstance(found, Stored), found
     return found
 
 
@@ -84,6 +85,6 @@ def put_away(store: TaskStore, settle: Settle) -> None:
         ]
         if not found:
             return
-        done = [(stored, attrs.evolve(stored.task, state=State.DONE)) for stored in found]
-        for outcome in store.write([Replace(task=t, expected=s.version) for s, t in done]):
+        done = [(stored, attrs.evolve(stored.document, state=State.DONE)) for stored in found]
+        for outcome in store.write([Replace(document=t, expected=s.version) for s, t in done]):
             must(outcome)

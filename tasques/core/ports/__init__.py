@@ -1,0 +1,75 @@
+"""
+What the core asks of the world: stores of documents, and time and concurrency.
+
+- :mod:`~tasques.core.ports.documents`: writes on condition, their outcomes, reads; the guarantees
+  that every store gives.
+- :mod:`~tasques.core.ports.stores`: the stores of tasks, recurring tasks, leaders' locks and
+  finished tasks.
+- :mod:`~tasques.core.ports.backend`: all stores of one place together.
+- :mod:`~tasques.core.ports.runtime`: clocks, chance, threads and locks.
+"""
+
+from tasques.core.ports.backend import Backend, Problem, SetupStep
+from tasques.core.ports.documents import (
+    Blocked,
+    Conflict,
+    Create,
+    Delete,
+    Deleted,
+    DocumentStore,
+    Exists,
+    Failure,
+    Invalid,
+    Malformed,
+    Missing,
+    ReadOutcome,
+    Rejected,
+    Replace,
+    StoreTraits,
+    Unknown,
+    Write,
+    WriteOutcome,
+    Written,
+)
+from tasques.core.ports.runtime import Condition, Runtime
+from tasques.core.ports.stores import (
+    ArchiveStore,
+    ClaimableQuery,
+    FinishedQuery,
+    LeaderLockStore,
+    RecurringTaskStore,
+    TaskStore,
+)
+
+__all__ = [
+    "ArchiveStore",
+    "Backend",
+    "Blocked",
+    "ClaimableQuery",
+    "Condition",
+    "Conflict",
+    "Create",
+    "Delete",
+    "Deleted",
+    "DocumentStore",
+    "Exists",
+    "Failure",
+    "FinishedQuery",
+    "Invalid",
+    "LeaderLockStore",
+    "Malformed",
+    "Missing",
+    "Problem",
+    "ReadOutcome",
+    "RecurringTaskStore",
+    "Rejected",
+    "Replace",
+    "Runtime",
+    "SetupStep",
+    "StoreTraits",
+    "TaskStore",
+    "Unknown",
+    "Write",
+    "WriteOutcome",
+    "Written",
+]
