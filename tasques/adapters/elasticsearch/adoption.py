@@ -1,10 +1,10 @@
 """
 An index is looked at before the first write to it.
 
-A queue's index may be there already, made by an original server or by hand. It then lacks ``rank``
-and ``ext``, and its mapping is dynamic: the first document with them would have their contents
+It may be there already, made by an original server or by hand. It then lacks ``ext``, a queue's
+``rank`` too, and its mapping is dynamic: the first document with them would have their contents
 mapped field by field, which nothing can undo. So what lacks is put into the mapping before. An index
-that is not there will be made by the write, from the templates; so those must be there.
+that is not there will be made by the write, from its template; so that must be there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import msgspec
 from tasques.adapters.elasticsearch import answers, errors
 from tasques.adapters.elasticsearch.client import Answer, Client
 from tasques.adapters.elasticsearch.differences import compare_fields, properties_of
-from tasques.adapters.elasticsearch.indices import QUEUE_FIELDS, IndexNames, Json
+from tasques.adapters.elasticsearch.indices import IndexKind, Json
 from tasques.core.ports import Rejected, Runtime
 
 _log = logging.getLogger(__name__)
@@ -27,19 +27,19 @@ _log = logging.getLogger(__name__)
 #: Names of indices known to be well; an index beyond them is looked at again, which costs 1 ms.
 CAPACITY: Final = 10_000
 #: For so long a template that was seen counts as being there.
-TEMPLATES_SECONDS: Final = 5.0
+TEMPLATE_SECONDS: Final = 5.0
 _TIMEOUT_SECONDS: Final = 5.0
 
 
 class Adoption:
-    """Which indices may be written to; safe for several threads, which may look twice."""
+    """Which indices of a kind may be written to; safe for threads, of which two may look."""
 
-    def __init__(self, client: Client, names: IndexNames, runtime: Runtime) -> None:
+    def __init__(self, client: Client, kind: IndexKind, runtime: Runtime) -> None:
         self._client = client
-        self._names = names
+        self._kind = kind
         self._runtime = runtime
         self._known: dict[str, None] = {}
-        self._templates_seen_at = float("-inf")
+        self._template_seen_at = float("-inf")
 
     def refusals(self, indices: Iterable[str]) -> Mapping[str, Rejected]:
         """
@@ -64,11 +64,11 @@ class Adoption:
         answer = self._get(f"/{quote(index, safe='')}/_mapping")
         if answer.status == 404:
             # The write will make it. It is looked at again before the next one.
-            return self._without_templates()
+            return self._without_template()
         if not answer.is_ok:
             return self._refusal(answer, "reading its mapping")
         for concrete, properties in properties_of(answer.json()).items():
-            compared = compare_fields(properties, QUEUE_FIELDS)
+            compared = compare_fields(properties, self._kind.fields)
             if compared.wrong:
                 # Nothing can change it, and what was written so far is no worse for more of it.
                 _log.warning(
@@ -82,17 +82,17 @@ class Adoption:
         self._remember(index)
         return None
 
-    def _without_templates(self) -> str | None:
+    def _without_template(self) -> str | None:
         now = self._runtime.monotonic()
-        if now - self._templates_seen_at < TEMPLATES_SECONDS:
+        if now - self._template_seen_at < TEMPLATE_SECONDS:
             return None
-        name = self._names.queues_template
+        name = self._kind.template
         answer = self._get(f"/_index_template/{quote(name, safe='')}?filter_path=*.name")
         if answer.status == 404:
             return f"index template [{name}] is missing: run `tasques setup`"
         if not answer.is_ok:
             return self._refusal(answer, f"reading index template [{name}]")
-        self._templates_seen_at = now
+        self._template_seen_at = now
         return None
 
     def _get(self, path: str) -> Answer:

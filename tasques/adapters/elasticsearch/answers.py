@@ -45,6 +45,7 @@ class BulkItem(msgspec.Struct):
     error: Cause | None = None
     seq_no: int = msgspec.field(name="_seq_no", default=-1)
     primary_term: int = msgspec.field(name="_primary_term", default=-1)
+    index: str = msgspec.field(name="_index", default="")
 
 
 class BulkAnswer(msgspec.Struct):

@@ -9,7 +9,7 @@ from tasques.adapters.elasticsearch import errors
 from tasques.adapters.elasticsearch.adoption import Adoption
 from tasques.adapters.elasticsearch.client import Client
 from tasques.adapters.elasticsearch.health import Health
-from tasques.adapters.elasticsearch.indices import IndexNames
+from tasques.adapters.elasticsearch.indices import IndexNames, queue_indices
 from tasques.adapters.elasticsearch.quarantine import Quarantine
 from tasques.adapters.elasticsearch.settings import ElasticsearchSettings
 from tasques.adapters.elasticsearch.setup import Setup
@@ -32,7 +32,7 @@ class ElasticsearchBackend:
         self._settings = settings
         self.client = client
         self.quarantine = Quarantine(runtime)
-        adoption = Adoption(client, names, runtime)
+        adoption = Adoption(client, queue_indices(names), runtime)
         self._tasks = ElasticsearchTaskStore(client, names, adoption, self.quarantine, runtime)
         self._setup = Setup(client, names, settings.lifecycle)
         self._health = Health(client, names, self._setup, runtime)

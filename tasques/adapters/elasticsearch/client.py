@@ -26,6 +26,7 @@ from elastic_transport import (
     TransportError,
 )
 
+from tasques.adapters.elasticsearch import answers, errors
 from tasques.adapters.elasticsearch.errors import NoAnswer, NotSent
 from tasques.adapters.elasticsearch.http_node import ConnectionNotMade, HttpNode
 from tasques.adapters.elasticsearch.settings import ElasticsearchSettings
@@ -145,6 +146,21 @@ class Client:
         if "warning" in answer.meta.headers:
             self._note_warnings(answer.meta.headers["warning"])
         return Answer(answer.meta.status, answer.body)
+
+    def read(self, path: str, body: bytes = b"") -> bytes:
+        """
+        What is answered with success to a request that changes nothing.
+
+        Raises:
+            StoreUnavailable: If there is no answer, or another one.
+        """
+        try:
+            answer = self.request("POST", path, body, repeatable=True)
+        except errors.RequestFailed as failure:
+            raise errors.unreachable(failure) from failure
+        if not answer.is_ok:
+            raise errors.unavailable(answer.status, answers.error(answer.body))
+        return answer.body
 
     def close(self) -> None:
         """Close all connections that are idle."""

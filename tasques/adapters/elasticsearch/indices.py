@@ -58,11 +58,6 @@ class IndexNames:
         return f"{self.prefix}queue-*"
 
     @property
-    def queues_template(self) -> str:
-        """The template that a queue's index is made from."""
-        return f"{self.prefix}queues_index_template"
-
-    @property
     def archive(self) -> str:
         """The archive: an index, or an alias over those that lifecycle management makes."""
         return f"{self.prefix}archive"
@@ -162,6 +157,64 @@ _LOCK_FIELDS: Final[Json] = {"leader_id": _TEXT, "at": _DATE, "leader_lock_lease
 QUEUE_FIELDS: Final[Json] = {**TASK_FIELDS, "rank": _LONG, "ext": _OPAQUE}
 
 
+@attrs.frozen(kw_only=True)
+class IndexKind:
+    """
+    What all indices that hold the same kind of documents have in common.
+
+    Attributes:
+        what: What they are called in messages: ``queue indices``.
+        pattern: Of their names.
+        template: The name of the template that they are made from.
+        fields: What they have to map before anything is written to them.
+    """
+
+    what: str
+    pattern: str
+    template: str
+    fields: Json
+
+
+def queue_indices(names: IndexNames) -> IndexKind:
+    """The indices of queues."""
+    return IndexKind(
+        what="queue indices",
+        pattern=names.all_queues,
+        template=f"{names.prefix}queues_index_template",
+        fields=QUEUE_FIELDS,
+    )
+
+
+def archive_indices(names: IndexNames) -> IndexKind:
+    """The archive; with lifecycle management its pattern is an alias."""
+    return IndexKind(
+        what="the archive",
+        pattern=names.archive,
+        template=f"{names.prefix}archive_index_template",
+        fields={**TASK_FIELDS, "ext": _OPAQUE},
+    )
+
+
+def recurring_indices(names: IndexNames) -> IndexKind:
+    """The index of recurring tasks."""
+    return IndexKind(
+        what="the index of recurring tasks",
+        pattern=names.recurring_tasks,
+        template=f"{names.prefix}recurring_tasks_index_template",
+        fields={**RECURRING_FIELDS, "ext": _OPAQUE},
+    )
+
+
+def lock_indices(names: IndexNames) -> IndexKind:
+    """The index of leaders' locks."""
+    return IndexKind(
+        what="the index of leaders' locks",
+        pattern=names.leader_locks,
+        template=f"{names.prefix}leader_locks_index_template",
+        fields={**_LOCK_FIELDS, "ext": _OPAQUE},
+    )
+
+
 # ------------------------------------------------------------------------------- templates
 
 
@@ -198,32 +251,29 @@ def _templates(names: IndexNames, policy_name: str | None) -> Iterator[Template]
             "index.lifecycle.name": policy_name,
             "index.lifecycle.rollover_alias": names.archive,
         }
-    yield Template(
-        name=names.queues_template,
-        composable=_composable(names, names.all_queues, QUEUE_FIELDS),
-        legacy=_legacy(names.all_queues, TASK_FIELDS),
-    )
     archive_pattern = f"{names.archive}-*" if policy_name is not None else names.archive
-    yield Template(
-        name=f"{names.prefix}archive_index_template",
-        composable=_composable(
-            names, archive_pattern, {**TASK_FIELDS, "ext": _OPAQUE}, archive_settings
-        ),
-        legacy=_legacy(archive_pattern, TASK_FIELDS, archive_settings),
+    yield _template(names, queue_indices(names), TASK_FIELDS)
+    yield _template(
+        names,
+        attrs.evolve(archive_indices(names), pattern=archive_pattern),
+        TASK_FIELDS,
+        archive_settings,
     )
-    yield Template(
-        name=f"{names.prefix}leader_locks_index_template",
-        composable=_composable(names, names.leader_locks, {**_LOCK_FIELDS, "ext": _OPAQUE}),
-        legacy=_legacy(names.leader_locks, {}),
-    )
-    yield Template(
-        name=f"{names.prefix}recurring_tasks_index_template",
-        composable=_composable(names, names.recurring_tasks, {**RECURRING_FIELDS, "ext": _OPAQUE}),
-        legacy=_legacy(names.recurring_tasks, RECURRING_FIELDS),
-    )
+    yield _template(names, lock_indices(names), {})
+    yield _template(names, recurring_indices(names), RECURRING_FIELDS)
     yield Template(
         name=f"{names.prefix}policies_index_template",
         composable=_composable(names, names.policies, {}),
+    )
+
+
+def _template(
+    names: IndexNames, kind: IndexKind, original_fields: Json, settings: Json = _NO_SETTINGS
+) -> Template:
+    return Template(
+        name=kind.template,
+        composable=_composable(names, kind.pattern, kind.fields, settings),
+        legacy=_legacy(kind.pattern, original_fields, settings),
     )
 
 
