@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasques.adapters.elasticsearch import documents
-from tasques.adapters.elasticsearch.documents import MalformedDocument, decode, encode, rank
+from tasques.adapters.elasticsearch import parts
+from tasques.adapters.elasticsearch.documents import decode, encode, rank
+from tasques.adapters.elasticsearch.parts import MalformedDocument
 from tasques.core import lifecycle
 from tasques.core.documents import Operation
 from tasques.core.json_object import JsonObject
@@ -277,8 +278,8 @@ def test_a_rank_fits_in_64_bits(run_at: Instant, priority: int) -> None:
 
 def test_reading_remembers_a_bounded_number_of_times() -> None:
     """Whatever passes through a server for years."""
-    assert documents._instant.cache_info().maxsize == 8192
-    assert documents._text.cache_info().maxsize == 2048
+    assert parts.instant.cache_info().maxsize == 8192
+    assert parts.text.cache_info().maxsize == 2048
 
 
 def test_a_claim_of_a_read_task_keeps_what_it_had() -> None:

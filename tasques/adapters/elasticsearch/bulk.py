@@ -18,7 +18,7 @@ from tasques.adapters.elasticsearch import answers, errors
 from tasques.adapters.elasticsearch.adoption import Adoption
 from tasques.adapters.elasticsearch.answers import BulkItem, Document
 from tasques.adapters.elasticsearch.client import NDJSON, Client
-from tasques.adapters.elasticsearch.documents import MalformedDocument
+from tasques.adapters.elasticsearch.parts import MalformedDocument
 from tasques.adapters.elasticsearch.quarantine import Quarantine
 from tasques.core.documents import D, Stored, Version
 from tasques.core.errors import StoreUnavailable

@@ -5,21 +5,32 @@ The document is the original server's (wire contract, section 7), so that either
 the other wrote. Ours adds two fields. ``rank`` is a number that sorts as claims do. ``ext`` holds
 what the original does not know; it drops it when it rewrites a document, and nothing depends on it.
 
-Free-form objects pass as their text, never parsed here: what is inside cannot change, not even an
-integer of a thousand digits. Each document is read by itself, so that one that is no task ("poison")
-harms no other.
+Each document is read by itself, so that one that is no task ("poison") harms no other.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 
-from tasques.adapters.elasticsearch import nesting
-from tasques.core.documents import Operation
-from tasques.core.json_object import MAX_DEPTH, JsonObject
+from tasques.adapters.elasticsearch.parts import (
+    ABSENT,
+    EXT_VERSION,
+    MalformedDocument,
+    Metadata,
+    Op,
+    Raw,
+    encoded_operation,
+    free_form,
+    instant,
+    on_one_line,
+    operation,
+    optional_instant,
+    optional_text,
+    raw,
+    text,
+)
 from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.tasks import (
     MAX_PRIORITY,
@@ -37,38 +48,22 @@ from tasques.core.tasks import (
 )
 from tasques.core.values import Duration, Instant
 
-#: The version of ``ext`` that is written. Any version is read for the keys that are known here.
-EXT_VERSION: Final = 1
-
 #: Beyond these a task has no rank, and is found by a search of its own.
 MAX_RANKED_PRIORITY: Final = 2**15 - 1
 MAX_RANKED_MILLISECONDS: Final = 2**48 - 1
 
-_Raw: TypeAlias = msgspec.Raw
-_ABSENT: Final = msgspec.Raw()
-
-
-class MalformedDocument(ValueError):
-    """A document that is not a task; the message says why."""
-
-
 # ---------------------------------------------------------------- the document, field by field
-
-
-class _Metadata(msgspec.Struct):
-    created_at: str
-    modified_at: str
 
 
 class _Report(msgspec.Struct, omit_defaults=True):
     at: str
-    data: _Raw = _ABSENT
+    data: Raw = ABSENT
 
 
 class _Result(msgspec.Struct, omit_defaults=True):
     at: str
-    success: _Raw = _ABSENT
-    failure: _Raw = _ABSENT
+    success: Raw = ABSENT
+    failure: Raw = ABSENT
 
 
 class _LastClaimed(msgspec.Struct, omit_defaults=True):
@@ -79,19 +74,13 @@ class _LastClaimed(msgspec.Struct, omit_defaults=True):
     result: _Result | None = None
 
 
-class _Op(msgspec.Struct, omit_defaults=True):
-    token: str
-    verb: str
-    digest: str = ""
-
-
 class _Ended(msgspec.Struct):
     reason: str
     at: str
 
 
 class _Ext(msgspec.Struct, omit_defaults=True):
-    op: _Op | None = None
+    op: Op | None = None
     created: str | None = None
     cancel: str | None = None
     expires_at: str | None = None
@@ -111,9 +100,9 @@ class _TaskDocument(msgspec.Struct, omit_defaults=True):
     processing_timeout: int
     priority: int
     last_enqueued_at: str
-    metadata: _Metadata
-    args: _Raw = _ABSENT
-    context: _Raw = _ABSENT
+    metadata: Metadata
+    args: Raw = ABSENT
+    context: Raw = ABSENT
     last_claimed: _LastClaimed | None = None
     recurring_task_id: str | None = None
     rank: int | None = None
@@ -162,66 +151,53 @@ def encode(task: Task) -> bytes:
         remaining_attempts=task.remaining_attempts,
         kind=task.kind,
         state=task.state.value,
-        run_at=_text(task.run_at),
+        run_at=text(task.run_at),
         processing_timeout=task.processing_timeout.nanoseconds,
         priority=task.priority,
-        last_enqueued_at=_text(task.last_enqueued_at),
-        metadata=_Metadata(_text(task.created_at), _text(task.modified_at)),
-        args=_raw(task.args),
-        context=_raw(task.context),
+        last_enqueued_at=text(task.last_enqueued_at),
+        metadata=Metadata(text(task.created_at), text(task.modified_at)),
+        args=raw(task.args),
+        context=raw(task.context),
         last_claimed=None if claim is None else _encoded_claim(claim),
         recurring_task_id=task.recurring_task_id,
         rank=rank(task.priority, task.run_at),
         ext=_encoded_extensions(task.extensions),
     )
-    encoded = _ENCODER.encode(document)
-    # A bulk request is read line by line, and an object's text is taken on trust.
-    return _compact(encoded) if b"\n" in encoded else encoded
+    return on_one_line(_ENCODER.encode(document))
 
 
 def _encoded_claim(claim: Claim) -> _LastClaimed:
     report, result = claim.last_report, claim.result
     return _LastClaimed(
         worker_id=claim.worker_id,
-        claimed_at=_text(claim.claimed_at),
-        times_out_at=_text(claim.times_out_at),
-        last_report=None if report is None else _Report(_text(report.at), _raw(report.data)),
+        claimed_at=text(claim.claimed_at),
+        times_out_at=text(claim.times_out_at),
+        last_report=None if report is None else _Report(text(report.at), raw(report.data)),
         result=None if result is None else _encoded_result(result),
     )
 
 
 def _encoded_result(result: Result) -> _Result:
     if result.verdict is Verdict.SUCCESS:
-        return _Result(at=_text(result.at), success=_raw(result.data))
-    return _Result(at=_text(result.at), failure=_raw(result.data))
+        return _Result(at=text(result.at), success=raw(result.data))
+    return _Result(at=text(result.at), failure=raw(result.data))
 
 
 def _encoded_extensions(extensions: Extensions) -> _Ext | None:
     if extensions == _NO_EXTENSIONS:
         return None
-    operation, ended = extensions.operation, extensions.ended
-    cancel, expires_at = extensions.cancel_requested_at, extensions.expires_at
+    ended = extensions.ended
     return _Ext(
         v=EXT_VERSION,
-        op=None if operation is None else _Op(operation.token, operation.verb, operation.digest),
+        op=encoded_operation(extensions.operation),
         created=extensions.created_digest,
-        cancel=None if cancel is None else _text(cancel),
-        expires_at=None if expires_at is None else _text(expires_at),
-        ended=None if ended is None else _Ended(ended.reason.value, _text(ended.at)),
+        cancel=optional_text(extensions.cancel_requested_at),
+        expires_at=optional_text(extensions.expires_at),
+        ended=None if ended is None else _Ended(ended.reason.value, text(ended.at)),
     )
 
 
 _NO_EXTENSIONS: Final = Extensions()
-
-
-def _raw(value: JsonObject | None) -> _Raw:
-    return _ABSENT if value is None else msgspec.Raw(value.text.encode())
-
-
-# Documents of a batch share their times: one is read and written many times within moments.
-@lru_cache(maxsize=2048)
-def _text(instant: Instant) -> str:
-    return str(instant)
 
 
 # ---------------------------------------------------------------------------------- reading
@@ -274,12 +250,12 @@ def _task(document: _TaskDocument) -> Task:
         retry_times=document.retry_times,
         attempted=document.retry_times + 1 - document.remaining_attempts,
         processing_timeout=Duration(document.processing_timeout),
-        run_at=_instant(document.run_at),
-        last_enqueued_at=_instant(document.last_enqueued_at),
-        created_at=_instant(document.metadata.created_at),
-        modified_at=_instant(document.metadata.modified_at),
-        args=_object(document.args, "args", is_ours),
-        context=_object(document.context, "context", is_ours),
+        run_at=instant(document.run_at),
+        last_enqueued_at=instant(document.last_enqueued_at),
+        created_at=instant(document.metadata.created_at),
+        modified_at=instant(document.metadata.modified_at),
+        args=free_form(document.args, "args", is_ours),
+        context=free_form(document.context, "context", is_ours),
         last_claim=claim,
         recurring_task_id=document.recurring_task_id,
         extensions=_NO_EXTENSIONS if document.ext is None else _extensions(document.ext),
@@ -299,21 +275,21 @@ def _claim(document: _LastClaimed, state: State, is_ours: bool) -> Claim:
     report, result = document.last_report, document.result
     return Claim(
         worker_id=WorkerId(document.worker_id),
-        claimed_at=_instant(document.claimed_at),
-        times_out_at=_instant(document.times_out_at),
+        claimed_at=instant(document.claimed_at),
+        times_out_at=instant(document.times_out_at),
         last_report=None
         if report is None
-        else Report(at=_instant(report.at), data=_object(report.data, "last_report", is_ours)),
+        else Report(at=instant(report.at), data=free_form(report.data, "last_report", is_ours)),
         result=None if result is None else _result(result, state, is_ours),
     )
 
 
 def _result(document: _Result, state: State, is_ours: bool) -> Result:
-    at = _instant(document.at)
-    success = _object(document.success, "success", is_ours)
+    at = instant(document.at)
+    success = free_form(document.success, "success", is_ours)
     if success is not None:
         return Result(at=at, verdict=Verdict.SUCCESS, data=success)
-    failure = _object(document.failure, "failure", is_ours)
+    failure = free_form(document.failure, "failure", is_ours)
     if failure is not None:
         return Result(at=at, verdict=Verdict.FAILURE, data=failure)
     # Without data the document does not say which it was, and the state does.
@@ -322,36 +298,13 @@ def _result(document: _Result, state: State, is_ours: bool) -> Result:
 
 
 def _extensions(document: _Ext) -> Extensions:
-    op, ended = document.op, document.ended
+    ended = document.ended
     return Extensions(
-        operation=None if op is None else Operation(token=op.token, verb=op.verb, digest=op.digest),
+        operation=operation(document.op),
         created_digest=document.created,
-        cancel_requested_at=None if document.cancel is None else _instant(document.cancel),
-        expires_at=None if document.expires_at is None else _instant(document.expires_at),
+        cancel_requested_at=optional_instant(document.cancel),
+        expires_at=optional_instant(document.expires_at),
         ended=None
         if ended is None
-        else Ended(reason=EndReason(ended.reason), at=_instant(ended.at)),
+        else Ended(reason=EndReason(ended.reason), at=instant(ended.at)),
     )
-
-
-def _object(raw: _Raw, name: str, is_ours: bool) -> JsonObject | None:
-    text = bytes(raw)
-    if not text or text == b"null":
-        return None
-    if not text.startswith(b"{"):
-        raise ValueError(f"{name} is not an object")
-    # Deeper than anything Tasques accepts, though Elasticsearch does; nothing after us could read it.
-    if nesting.is_deeper(text, MAX_DEPTH):
-        raise ValueError(f"{name} is nested deeper than {MAX_DEPTH} levels")
-    return JsonObject((text if is_ours else _compact(text)).decode())
-
-
-def _compact(text: bytes) -> bytes:
-    # Only moves between parts: numbers and strings stay as they were written.
-    return msgspec.json.format(text, indent=-1)
-
-
-# The original keeps the offset that a client gave; the instant is the same.
-@lru_cache(maxsize=8192)
-def _instant(text: str) -> Instant:
-    return Instant.parse(text)

@@ -18,8 +18,8 @@ import msgspec
 from tasques.adapters.elasticsearch import answers, documents, errors
 from tasques.adapters.elasticsearch.answers import Cause, Hit, SearchAnswer
 from tasques.adapters.elasticsearch.client import NDJSON, Client
-from tasques.adapters.elasticsearch.documents import MalformedDocument
 from tasques.adapters.elasticsearch.indices import IndexNames, Json
+from tasques.adapters.elasticsearch.parts import MalformedDocument
 from tasques.adapters.elasticsearch.quarantine import Quarantine
 from tasques.adapters.elasticsearch.queries import MAX_SIZE, Page
 from tasques.core.documents import Stored, Version
