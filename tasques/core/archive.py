@@ -103,6 +103,19 @@ def plan_copy(stored: StoredTask, copies: Sequence[StoredCopy]) -> CopyPlan:
     return CopyPlan(copy=copy, over=oldest.version, surplus=tuple(newer))
 
 
+def surplus(copies: Sequence[StoredCopy]) -> tuple[StoredCopy, ...]:
+    """
+    Of the copies under one key, all but the one to keep: that of the latest version of the task.
+
+    For a task that is not in its queue any more. Copies of one version are equal, so the oldest place
+    is as good as another.
+    """
+    if not copies:
+        return ()
+    kept = max(copies, key=lambda copy: copy.document.origin)
+    return tuple(copy for copy in copies if copy is not kept)
+
+
 def finished_at(task: Task) -> Instant:
     """
     Since when a done or dead task is finished.

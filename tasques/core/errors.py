@@ -15,6 +15,11 @@ Everything that can go wrong, one class for each meaning.
     │   ├── VersionConflict       lost every race for the document
     │   ├── IllegalTransition     no row of the lifecycle's table
     │   └── MalformedTask         stored, but not readable as a task
+    ├── RecurringTaskError        about one recurring task
+    │   ├── RecurringTaskNotFound
+    │   ├── RecurringTaskAlreadyExists
+    │   ├── RecurringTaskConflict lost every race for the document
+    │   └── MalformedRecurringTask
     └── Unavailable               trouble behind us; the same request may work later
         ├── StoreUnavailable      the store did not answer, or refused the work for now
         ├── StoreBlocked          the store refuses writes until somebody acts (disk full)
@@ -157,6 +162,47 @@ class MalformedTask(TaskError):
             task_id=task_id,
         )
         self.queue = queue
+        self.reason = reason
+
+
+class RecurringTaskError(TasquesError):
+    """The base of the errors about one recurring task."""
+
+    def __init__(self, message: str, *, recurring_task_id: str) -> None:
+        super().__init__(message)
+        self.recurring_task_id = recurring_task_id
+
+
+class RecurringTaskNotFound(RecurringTaskError, LookupError):
+    """There is none of that id, or it was deleted."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"Could not find [{id}]", recurring_task_id=id)
+
+
+class RecurringTaskAlreadyExists(RecurringTaskError):
+    """The id is in use."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"Id already exists [{id}]", recurring_task_id=id)
+
+
+class RecurringTaskConflict(RecurringTaskError):
+    """Somebody else changed the document first, every time it was tried."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(
+            f"Version provided did not match persisted version for [{id}]", recurring_task_id=id
+        )
+
+
+class MalformedRecurringTask(RecurringTaskError):
+    """A stored document that cannot be read as a recurring task; others are not affected."""
+
+    def __init__(self, id: str, reason: str) -> None:
+        super().__init__(
+            f"The document [{id}] is not a valid recurring task: {reason}", recurring_task_id=id
+        )
         self.reason = reason
 
 

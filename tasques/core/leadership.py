@@ -44,6 +44,7 @@ class LeaderLock:
         at: When it was last renewed, on the holder's wall clock.
         lease: The holder's; after so long without renewal it may be taken.
         taken_at: When the holder took it; ours only.
+        term: The holder's, from its first renewal on; ours only.
         released: The holder has let go of it, so nobody need wait; ours only.
         operation: The write that made this version; ours only.
     """
@@ -52,6 +53,7 @@ class LeaderLock:
     at: Instant
     lease: Duration
     taken_at: Instant | None = None
+    term: Version | None = None
     released: bool = False
     operation: Operation | None = None
     name: str = LOCK_NAME

@@ -21,10 +21,11 @@ from __future__ import annotations
 import hashlib
 import json
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, NewType, Self
+from typing import Any, Final, NewType, Self
 
 import attrs
 
+from tasques.core.cron import Schedule
 from tasques.core.documents import Operation, Stored, Version
 from tasques.core.json_object import JsonObject
 from tasques.core.queues import QueueName, TaskId
@@ -36,9 +37,6 @@ from tasques.core.tasks import (
     TaskKey,
 )
 from tasques.core.values import Duration, Instant
-
-if TYPE_CHECKING:
-    from tasques.core.cron import Schedule
 
 RecurringTaskId = NewType("RecurringTaskId", str)
 
@@ -295,8 +293,8 @@ class RecurringTask:
             return self._changed_at(now)
         return self._changed_at(now)._noting(paused_at=None, decided_until=now)
 
-    def launched_by_hand(self, task: TaskKey) -> Self:
-        """With a task made beside the schedule, which counts as outstanding until it is finished."""
+    def having_launched(self, task: TaskKey) -> Self:
+        """With *task* made for it, which counts as outstanding until it is finished."""
         launched = self.recurrence.launched
         if launched is None:
             return self
@@ -312,14 +310,20 @@ class RecurringTask:
         )
 
     def publishing(self, decision: Decision, *, term: Version) -> Self:
-        """With the slot of *decision* under way."""
+        """
+        With the slot of *decision* under way.
+
+        Whoever wants no second task has just seen that all others are finished; of one that does not
+        mind, nobody looked.
+        """
+        launched: tuple[TaskKey, ...] | None = () if self.skip_if_outstanding_tasks_exist else None
         pending = Pending(
             slot=decision.slot,
             task_id=self.task_id_for(decision.slot),
             definition=self.definition,
             left_out=decision.left_out,
         )
-        return self._noting(term=term, pending=pending)
+        return self._noting(term=term, pending=pending, launched=launched)
 
     def fired(self, pending: Pending, *, term: Version, refused: bool = False) -> Self:
         """With that slot decided: its task is made, or *refused* by the store for good."""
@@ -331,16 +335,12 @@ class RecurringTask:
         )
         decided_until = max(pending.slot, self.recurrence.decided_until or pending.slot)
         changed = self._noting(term=term, pending=None, last_slot=slot, decided_until=decided_until)
-        return changed if refused else changed.launched_by_hand(pending.key)
+        return changed if refused else changed.having_launched(pending.key)
 
     def leaving_out(self, decision: Decision, *, term: Version) -> Self:
         """With the slot of *decision* decided, to no task."""
         slot = Slot(at=decision.slot, outcome=decision.outcome, left_out=decision.left_out)
         return self._noting(term=term, last_slot=slot, decided_until=decision.slot)
-
-    def with_launched(self, launched: tuple[TaskKey, ...] | None) -> Self:
-        """With what is known of the tasks made earlier."""
-        return self._noting(launched=launched)
 
     def is_led_by_another(self, term: Version) -> bool:
         """Whether a leader of a later term than *term* has written here."""

@@ -34,6 +34,10 @@ STATUS_BY_ERROR: Final[Mapping[type[errors.TasquesError], HTTPStatus]] = Mapping
         errors.VersionConflict: HTTPStatus.CONFLICT,
         errors.IllegalTransition: HTTPStatus.BAD_REQUEST,
         errors.MalformedTask: HTTPStatus.INTERNAL_SERVER_ERROR,
+        errors.RecurringTaskNotFound: HTTPStatus.NOT_FOUND,
+        errors.RecurringTaskAlreadyExists: HTTPStatus.CONFLICT,
+        errors.RecurringTaskConflict: HTTPStatus.CONFLICT,
+        errors.MalformedRecurringTask: HTTPStatus.INTERNAL_SERVER_ERROR,
         errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     }
 )

@@ -9,9 +9,9 @@ import attrs
 from tasques.core.values import Duration
 from tasques.settings.kinds import DURATION, WHOLE_NUMBER
 from tasques.settings.table import group, setting
-from tasques.settings.work import MAX_SEARCH, NO_RECURRING
+from tasques.settings.work import MAX_SEARCH
 
-_NO_ARCHIVE: Final = "Finished tasks are not archived yet; they stay in their queues."
+_ALL_AT_ONCE: Final = "All recurring tasks are read, in pages of a fixed size."
 _NO_SCROLL: Final = "Searches are not scrolled; nothing is held open between two pages."
 
 
@@ -24,8 +24,9 @@ class LeaderLock:
         "1s",
         "How often to check and renew the lock.",
         minimum="1ms",
-        too_large="It must be shorter than the lease.",
-        without_effect=NO_RECURRING,
+        too_small="Reads and writes without a need.",
+        too_large="It must be shorter than the lease, which is renewed five times in its length"
+        " whatever this says; and a released lock is taken so late.",
     )
     leader_lock_lease: Duration = setting(
         DURATION,
@@ -34,7 +35,6 @@ class LeaderLock:
         minimum="1ms",
         too_small="Leaders change at every pause.",
         too_large="Nobody leads for long after a leader died.",
-        without_effect=NO_RECURRING,
     )
 
 
@@ -84,14 +84,17 @@ class TasksArchiver:
         "1m",
         "The pause between two looks for tasks to archive.",
         minimum="1ms",
-        without_effect=_NO_ARCHIVE,
+        too_small="Searches without a need.",
+        too_large="Finished tasks stay in their queues for longer.",
     )
     archive_older_than: Duration = setting(
         DURATION,
         "24h",
-        "How long a task stays in its queue after it was finished.",
+        "How long a task stays in its queue after it was finished; at least an hour where a recurring"
+        " task made it.",
         minimum="0",
-        without_effect=_NO_ARCHIVE,
+        too_small="A finished task is soon found in the archive only, and its id may be used again.",
+        too_large="Queues grow, and searches in them cost more.",
     )
     scroll_size: int = setting(
         WHOLE_NUMBER,
@@ -100,7 +103,8 @@ class TasksArchiver:
         unit="tasks",
         minimum=1,
         maximum=MAX_SEARCH,
-        without_effect=_NO_ARCHIVE,
+        too_small="More requests for the same tasks.",
+        too_large="Memory: whole tasks are read and written.",
     )
     scroll_ttl: Duration = setting(
         DURATION, "1m", "How long the original's search stays open.", without_effect=_NO_SCROLL
@@ -116,14 +120,16 @@ class RecurringTasks:
         "5s",
         "How often to look for changed recurring tasks.",
         minimum="1ms",
-        without_effect=NO_RECURRING,
+        too_small="Searches without a need.",
+        too_large="A new or changed schedule is taken up late.",
     )
     enforce_sync_run_interval: Duration = setting(
         DURATION,
         "1m",
         "How often to compare all recurring tasks with what is scheduled.",
         minimum="1ms",
-        without_effect=NO_RECURRING,
+        too_small="Reads of all recurring tasks without a need.",
+        too_large="What a search for changes missed stays unnoticed for longer.",
     )
     scroll_size: int = setting(
         WHOLE_NUMBER,
@@ -132,7 +138,7 @@ class RecurringTasks:
         unit="recurring tasks",
         minimum=1,
         maximum=MAX_SEARCH,
-        without_effect=NO_RECURRING,
+        without_effect=_ALL_AT_ONCE,
     )
     scroll_ttl: Duration = setting(
         DURATION, "1m", "How long the original's search stays open.", without_effect=_NO_SCROLL

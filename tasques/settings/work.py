@@ -15,8 +15,10 @@ _MAX_INT64: Final = 2**63 - 1
 #: Elasticsearch answers a search with at most this many (index.max_result_window).
 MAX_SEARCH: Final = 10_000
 
-#: Why settings of recurring tasks do nothing.
-NO_RECURRING: Final = "Recurring tasks are not run yet."
+_READ_DIRECTLY: Final = (
+    "Whether a task is outstanding is read from the task itself; where tasks have to be counted, "
+    "their queue is always refreshed before."
+)
 _ONE_SEARCH: Final = (
     "Claims that wait for the same queues share one search, whose pace and size follow what is "
     "wanted and found."
@@ -35,21 +37,21 @@ class Queues:
         minimum=0,
         maximum=_MAX_INT64,
         alias="tasks.queues.last_activity_tracker_max_size",
-        without_effect=NO_RECURRING,
+        without_effect=_READ_DIRECTLY,
     )
     refresh_if_last_touched_over: Duration = setting(
         DURATION,
         "30s",
         "Refresh a queue before counting its outstanding tasks if it was touched longer ago.",
         minimum="0",
-        without_effect=NO_RECURRING,
+        without_effect=_READ_DIRECTLY,
     )
     refresh_if_last_touched_under: Duration = setting(
         DURATION,
         "2s",
         "Refresh a queue before counting its outstanding tasks if it was touched more recently.",
         minimum="0",
-        without_effect=NO_RECURRING,
+        without_effect=_READ_DIRECTLY,
     )
 
 

@@ -19,7 +19,7 @@ def concrete(kind: type[errors.TasquesError]) -> Iterator[type[errors.TasquesErr
     """The classes below *kind* that are raised: those with a status and no bare family name."""
     for below in kind.__subclasses__():
         if below.__module__ == errors.__name__:
-            if below not in (errors.TaskError, errors.Unavailable):
+            if below not in (errors.TaskError, errors.RecurringTaskError, errors.Unavailable):
                 yield below
             yield from concrete(below)
 

@@ -1,0 +1,246 @@
+"""
+Takes part in the election of the leader, and knows whether this server leads.
+
+The decisions are :mod:`tasques.core.leadership`'s; here is what is sent, and what follows from the
+answers. Leadership is believed only after an acknowledged write, and never for longer than the part
+of the lease that :data:`~tasques.core.leadership.RELIED_ON` allows, counted from before the write
+was sent: a server that was paused finds its belief over when it goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from tasques.core import errors
+from tasques.core.documents import Operation, Version
+from tasques.core.leadership import (
+    LOCK_NAME,
+    RELIED_ON,
+    Held,
+    LeaderLock,
+    Memory,
+    Move,
+    next_move,
+    observe,
+)
+from tasques.core.ports import Create, LeaderLockStore, Malformed, Missing, Replace, Runtime
+from tasques.core.service.settlement import Overtaken, Settled, Settlement
+from tasques.core.values import Duration, Instant
+
+_log = logging.getLogger(__name__)
+
+#: A lease is renewed at least so often, however long the interval is.
+_RENEWALS_PER_LEASE: Final = 5
+
+
+class NotLeading(errors.TasquesError):
+    """This server does not lead, or no longer; among services only, no caller meets it."""
+
+
+@attrs.frozen(kw_only=True)
+class Leadership:
+    """
+    Who leads, as far as this server knows.
+
+    Attributes:
+        leader_id: None if nobody is known to.
+        is_here: Whether it is this server.
+        since: When the leader took the lock, on its wall clock; None where it does not say, as an
+            original server.
+        term: Greater for each later leader; None where the leader does not say.
+    """
+
+    leader_id: str | None = None
+    is_here: bool = False
+    since: Instant | None = None
+    term: Version | None = None
+
+
+NOBODY: Final = Leadership()
+
+
+def _nobody(leadership: Leadership) -> None:
+    """Nobody wants to know."""
+
+
+class Election:
+    """
+    One look at the lock, or one renewal, at each :meth:`step`.
+
+    Args:
+        lease: How long others wait for this server's next renewal before they take the lock.
+        interval: Between looks and between renewals.
+        on_change: Told when another leads than before, as far as is known here.
+    """
+
+    def __init__(
+        self,
+        store: LeaderLockStore,
+        runtime: Runtime,
+        *,
+        lease: Duration = Duration.of_seconds(5),
+        interval: Duration = Duration.of_seconds(1),
+        on_change: Callable[[Leadership], None] = _nobody,
+    ) -> None:
+        self._runtime = runtime
+        self._settlement = Settlement(store, runtime)
+        self._lease = lease
+        self._interval = interval
+        self._on_change = on_change
+        self._held: Held | None = None
+        self._memory: Memory = None
+        self._leadership = NOBODY
+        self._resigned = False
+        #: New for each process, as the original makes it.
+        self.leader_id = f"{LOCK_NAME}-{runtime.new_id()}"
+
+    # ------------------------------------------------------------------------- what is known
+
+    @property
+    def leadership(self) -> Leadership:
+        """Who leads, as of the last step; of this server it is said only while it holds."""
+        known = self._leadership
+        return NOBODY if known.is_here and self.term() is None else known
+
+    def term(self) -> Version | None:
+        """The term in which this server leads just now; None if it does not."""
+        held = self._held
+        if held is None or self._runtime.monotonic() >= held.valid_until:
+            return None
+        return held.term
+
+    def ensure_leading(self, term: Version) -> None:
+        """
+        Pass while this server leads in *term*; to be asked right before each send.
+
+        Raises:
+            NotLeading: If it does not, or in another term.
+        """
+        if self.term() != term:
+            raise NotLeading("this server does not lead any more")
+
+    # ------------------------------------------------------------------------- what is done
+
+    def step(self) -> Duration:
+        """
+        Renew, or look whether the lock can be had; returns when to do so again.
+
+        Raises:
+            Unavailable: If the store does not answer.
+        """
+        if self._resigned:
+            return self._interval
+        if self._held is not None:
+            self._renew(self._held)
+        if self._held is None:
+            self._campaign()
+        return self._pause()
+
+    def resign(self) -> None:
+        """
+        Stand for election no more, and let go of the lock, so that nobody need wait for it.
+
+        Where that fails, the lease ends it.
+        """
+        self._resigned = True
+        held, self._held = self._held, None
+        if held is None:
+            return
+        released = attrs.evolve(held.lock, released=True, at=self._runtime.wall())
+        try:
+            self._write_over(held.version, released, "release", self._runtime.monotonic())
+        except errors.TasquesError as error:
+            _log.warning("the leader's lock could not be released, and runs out: %s", error)
+        self._know(NOBODY)
+
+    def _renew(self, held: Held) -> None:
+        sent_at = self._runtime.monotonic()
+        if sent_at >= held.valid_until:
+            # Too late to rely on it. The lock is still ours if nobody took it; if so, it is taken
+            # anew, in a new term.
+            self._lose()
+            return
+        lock = attrs.evolve(held.lock, at=self._runtime.wall(), term=held.term)
+        try:
+            settled = self._write_over(held.version, lock, "renew", held.valid_until)
+        except errors.TasquesError:
+            self._lose()
+            raise
+        if isinstance(settled, Overtaken):
+            self._lose()
+        else:
+            self._held = Held.since(settled, sent_at=sent_at, term=held.term)
+
+    def _campaign(self) -> None:
+        asked_at = self._runtime.monotonic()
+        current = self._settlement.read(LOCK_NAME, deadline=asked_at)
+        now = self._runtime.monotonic()
+        if isinstance(current, Malformed):
+            raise errors.StoreUnavailable(
+                f"the leader's lock [{LOCK_NAME}] is not readable, delete it: {current.reason}"
+            )
+        if isinstance(current, Missing):
+            self._memory = None
+        else:
+            self._memory = observe(self._memory, current, now=now)
+        match next_move(self._memory, leader_id=self.leader_id, now=now):
+            case Move.CREATE:
+                self._take(None)
+            case Move.TAKE if self._memory is not None:
+                self._take(self._memory.version)
+            case _:
+                self._know(_as_known(self._memory))
+
+    def _take(self, over: Version | None) -> None:
+        sent_at = self._runtime.monotonic()
+        wall = self._runtime.wall()
+        lock = LeaderLock(leader_id=self.leader_id, at=wall, lease=self._lease, taken_at=wall)
+        # Later it would be of no use: what was won in doubt is found in the next step.
+        deadline = sent_at + RELIED_ON * self._lease.seconds
+        settled = self._write_over(over, lock, "take", deadline)
+        if isinstance(settled, Overtaken):
+            return  # Somebody was faster, and is met at the next look.
+        self._held = Held.since(settled, sent_at=sent_at)
+        self._memory = None
+        self._know(
+            Leadership(leader_id=self.leader_id, is_here=True, since=wall, term=self._held.term)
+        )
+
+    def _write_over(
+        self, version: Version | None, lock: LeaderLock, verb: str, deadline: float
+    ) -> Settled[LeaderLock]:
+        lock = lock.stamped(Operation(token=self._runtime.new_id(), verb=verb))
+        if version is None:
+            return self._settlement.settle(Create(document=lock), deadline=deadline)
+        return self._settlement.settle(
+            Replace(document=lock, expected=version), deadline=deadline, hold=True
+        )
+
+    def _lose(self) -> None:
+        self._held = None
+        self._know(NOBODY)
+
+    def _know(self, leadership: Leadership) -> None:
+        if leadership != self._leadership:
+            self._leadership = leadership
+            self._on_change(leadership)
+
+    def _pause(self) -> Duration:
+        if self._held is not None:
+            often = Duration(self._lease.nanoseconds // _RENEWALS_PER_LEASE)
+            return min(self._interval, often)
+        if self._memory is None:
+            return self._interval
+        left = self._memory.may_be_taken_at - self._runtime.monotonic()
+        return min(self._interval, Duration.of_seconds(max(left, 0.0)))
+
+
+def _as_known(memory: Memory) -> Leadership:
+    if memory is None or memory.lock.released:
+        return NOBODY
+    lock = memory.lock
+    return Leadership(leader_id=lock.leader_id, since=lock.taken_at, term=lock.term)
