@@ -110,6 +110,7 @@ class SearchAnswer(msgspec.Struct):
 
     Attributes:
         error: Set if the search failed as a whole; then there are no hits.
+        pit_id: The point in time to go on with, where it was one that was searched.
     """
 
     hits: Hits = msgspec.field(default_factory=Hits)
@@ -117,6 +118,13 @@ class SearchAnswer(msgspec.Struct):
     timed_out: bool = False
     error: SearchError | None = None
     status: int = 200
+    pit_id: str = ""
+
+
+class PointInTimeAnswer(msgspec.Struct):
+    """What to search a point in time by."""
+
+    id: str
 
 
 class MultiSearchAnswer(msgspec.Struct):
@@ -147,6 +155,7 @@ _BULK: Final = msgspec.json.Decoder(BulkAnswer)
 _MULTI_SEARCH: Final = msgspec.json.Decoder(MultiSearchAnswer)
 _SEARCH: Final = msgspec.json.Decoder(SearchAnswer)
 _MULTI_GET: Final = msgspec.json.Decoder(MultiGetAnswer)
+_POINT_IN_TIME: Final = msgspec.json.Decoder(PointInTimeAnswer)
 _BROADCAST: Final = msgspec.json.Decoder(BroadcastAnswer)
 _ERROR: Final = msgspec.json.Decoder(ErrorAnswer)
 
@@ -187,6 +196,16 @@ def search(body: bytes) -> SearchAnswer:
         UnreadableAnswer: If *body* is no answer to a search.
     """
     return _with_sources(_SEARCH, body, level=5)
+
+
+def point_in_time(body: bytes) -> str:
+    """
+    What a point in time that was opened is called.
+
+    Raises:
+        UnreadableAnswer: If *body* does not tell.
+    """
+    return _decode(_POINT_IN_TIME, body).id
 
 
 def shards(body: bytes) -> Shards:

@@ -9,12 +9,19 @@ from tasques.adapters.elasticsearch import errors
 from tasques.adapters.elasticsearch.adoption import Adoption
 from tasques.adapters.elasticsearch.client import Client
 from tasques.adapters.elasticsearch.health import Health
-from tasques.adapters.elasticsearch.indices import IndexNames, queue_indices
+from tasques.adapters.elasticsearch.indices import (
+    IndexNames,
+    lock_indices,
+    queue_indices,
+    recurring_indices,
+)
+from tasques.adapters.elasticsearch.lock_store import leader_lock_store
 from tasques.adapters.elasticsearch.quarantine import Quarantine
+from tasques.adapters.elasticsearch.recurring_store import ElasticsearchRecurringTaskStore
 from tasques.adapters.elasticsearch.settings import ElasticsearchSettings
 from tasques.adapters.elasticsearch.setup import Setup
 from tasques.adapters.elasticsearch.store import ElasticsearchTaskStore
-from tasques.core.ports import Problem, Runtime, SetupStep
+from tasques.core.ports import LeaderLockStore, Problem, Runtime, SetupStep
 from tasques.core.values import Instant
 
 
@@ -34,6 +41,12 @@ class ElasticsearchBackend:
         self.quarantine = Quarantine(runtime)
         adoption = Adoption(client, queue_indices(names), runtime)
         self._tasks = ElasticsearchTaskStore(client, names, adoption, self.quarantine, runtime)
+        self._recurring_tasks = ElasticsearchRecurringTaskStore(
+            client, names, Adoption(client, recurring_indices(names), runtime), Quarantine(runtime)
+        )
+        self._leader_locks = leader_lock_store(
+            client, names, Adoption(client, lock_indices(names), runtime), Quarantine(runtime)
+        )
         self._setup = Setup(client, names, settings.lifecycle)
         self._health = Health(client, names, self._setup, runtime)
 
@@ -58,6 +71,14 @@ class ElasticsearchBackend:
     @property
     def tasks(self) -> ElasticsearchTaskStore:
         return self._tasks
+
+    @property
+    def recurring_tasks(self) -> ElasticsearchRecurringTaskStore:
+        return self._recurring_tasks
+
+    @property
+    def leader_locks(self) -> LeaderLockStore:
+        return self._leader_locks
 
     def check(self) -> Sequence[Problem]:
         return self._health.check()

@@ -18,7 +18,7 @@ from tasques.adapters.elasticsearch.indices import IndexNames
 from tasques.adapters.elasticsearch.setup import (
     INDEX_TEMPLATE,
     LIFECYCLE_POLICY,
-    QUEUE_MAPPINGS,
+    MAPPINGS,
     Setup,
 )
 from tasques.core.errors import StoreUnavailable
@@ -195,7 +195,7 @@ def _of_steps(steps: Sequence[SetupStep]) -> Iterator[Problem]:
         message = f"not as they should be: {_some(outdated)}. Run `tasques setup`"
         yield Problem(code="templates_different", message=message, fatal=False)
     for step in steps:
-        if step.what == QUEUE_MAPPINGS and step.state == "different":
+        if step.what.startswith(MAPPINGS) and step.state == "different":
             yield Problem(code="mapping_drift", message=step.detail, fatal=False)
 
 

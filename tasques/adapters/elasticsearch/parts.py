@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from tasques.adapters.elasticsearch import nesting
-from tasques.core.documents import Operation
+from tasques.core.documents import Operation, Version
 from tasques.core.json_object import MAX_DEPTH, JsonObject
 from tasques.core.values import Instant
 
@@ -51,6 +51,23 @@ def encoded_operation(operation: Operation | None) -> Op | None:
 def operation(op: Op | None) -> Operation | None:
     """What ``ext.op`` says."""
     return None if op is None else Operation(token=op.token, verb=op.verb, digest=op.digest)
+
+
+class VersionPart(msgspec.Struct):
+    """A version that a document remembers, of itself or of another."""
+
+    primary_term: int
+    seq_no: int
+
+
+def encoded_version(version: Version | None) -> VersionPart | None:
+    """*version* as documents hold it, or nothing."""
+    return None if version is None else VersionPart(version.primary_term, version.seq_no)
+
+
+def version(part: VersionPart | None) -> Version | None:
+    """The version that a document remembers, if it does."""
+    return None if part is None else Version(part.primary_term, part.seq_no)
 
 
 # ------------------------------------------------------------------------- free-form objects

@@ -1,5 +1,6 @@
 """
-Documents that are no tasks, remembered, so that each is logged once and not read again and again.
+Documents that are not of their kind, remembered, so that each is logged once and not read again and
+again.
 
 What poisons a queue is one version of a document. Once it is changed, it is looked at anew.
 """
@@ -24,7 +25,7 @@ MAX_EXCLUDED: Final = 50
 
 class Quarantine:
     """
-    What was found to be no task; safe for several threads.
+    What was found to be no task, or whatever it should be; safe for several threads.
 
     Attributes:
         met: How many versions of documents were put here.
@@ -47,7 +48,7 @@ class Quarantine:
             self.met += not known
         if not known:
             _log.warning(
-                "document [%s] in index [%s] is not a valid task and is left alone: %s",
+                "document [%s] in index [%s] is not what it should be and is left alone: %s",
                 id,
                 index,
                 reason,

@@ -160,6 +160,12 @@ def outstanding(recurring_task_id: str) -> Json:
     }
 
 
+#: Recurring tasks that are there for everybody. One of which nobody knows is found and looked at.
+NOT_DELETED: Final[Json] = {"bool": {"must_not": [{"term": {"is_deleted": True}}]}}
+#: Recurring tasks, deleted ones too, that changed since a leader took them up: an original marks
+#: them so as well.
+NOT_TAKEN_UP: Final[Json] = {"bool": {"must_not": [{"exists": {"field": "loaded_at"}}]}}
+
 _HAS_RANK: Final[Json] = {"exists": {"field": "rank"}}
 # Ties on everything else are settled as claims settle them. As a keyword: ``_id`` itself may not be
 # sorted by since Elasticsearch 8.

@@ -25,10 +25,13 @@ from tasques.adapters.elasticsearch.differences import (
     says_as_much,
 )
 from tasques.adapters.elasticsearch.indices import (
-    QUEUE_FIELDS,
+    IndexKind,
     IndexNames,
     Json,
     Template,
+    lock_indices,
+    queue_indices,
+    recurring_indices,
     templates,
 )
 from tasques.adapters.elasticsearch.settings import Lifecycle
@@ -43,7 +46,8 @@ INDEX_TEMPLATE: Final = "index template"
 LIFECYCLE_POLICY: Final = "lifecycle policy"
 LEGACY_TEMPLATE: Final = "legacy template"
 ARCHIVE_INDEX: Final = "archive index"
-QUEUE_MAPPINGS: Final = "mappings of queue indices"
+#: Not asked of the archive, of which only the newest index is written to.
+MAPPINGS: Final = "mappings of"
 
 
 @attrs.define
@@ -82,7 +86,8 @@ class Setup:
             steps.extend(self._template(template, found, apply))
         if policy_name is not None:
             steps.append(self._first_archive_index(archive_indices, apply))
-        steps.extend(self._queue_mappings(apply))
+        for kind in (queue_indices, recurring_indices, lock_indices):
+            steps.extend(self._mappings(kind(self._names), apply))
         return steps
 
     # ----------------------------------------------------------------------------- lifecycle
@@ -191,17 +196,15 @@ class Setup:
         self._put(f"/_index_template/{_quoted(name)}?{_CHANGE}", body)
         return SetupStep(what=what, state="installed" if state == "missing" else "updated")
 
-    # -------------------------------------------------------------------------- queue indices
+    # ------------------------------------------------------------------------------- indices
 
-    def _queue_mappings(self, apply: bool) -> Iterator[SetupStep]:
+    def _mappings(self, kind: IndexKind, apply: bool) -> Iterator[SetupStep]:
         """Indices made before the templates were, by an original server as a rule."""
-        answer = self._get(
-            f"/{_quoted(self._names.all_queues, '*')}/_mapping?expand_wildcards=open,hidden"
-        )
+        what = f"{MAPPINGS} {kind.what}"
+        answer = self._get(f"/{_quoted(kind.pattern, '*')}/_mapping?expand_wildcards=open,hidden")
         mappings = {} if answer.status == 404 else properties_of(_object(answer))
         compared = {
-            index: compare_fields(properties, QUEUE_FIELDS)
-            for index, properties in mappings.items()
+            index: compare_fields(properties, kind.fields) for index, properties in mappings.items()
         }
         lacking = {index: fields for index, fields in compared.items() if fields.missing}
         if apply:
@@ -209,7 +212,7 @@ class Setup:
                 self._done(add_fields(self._client, index, fields.missing))
         if lacking:
             yield SetupStep(
-                what=QUEUE_MAPPINGS,
+                what=what,
                 state="updated" if apply else "missing",
                 detail=_listed(sorted(lacking)),
             )
@@ -217,7 +220,7 @@ class Setup:
         if wrong:
             texts = [f"{index} ({', '.join(fields)})" for index, fields in sorted(wrong.items())]
             yield SetupStep(
-                what=QUEUE_MAPPINGS,
+                what=what,
                 state="different",
                 detail=f"mapped otherwise, which only reindexing mends: {_listed(texts)}",
             )

@@ -24,6 +24,7 @@ from tasques.adapters.elasticsearch.queries import (
     outstanding,
     timed_out,
 )
+from tasques.adapters.elasticsearch.scan import ANYWAY, refresh
 from tasques.adapters.elasticsearch.search import Search, Searcher
 from tasques.core.archive import finished_at
 from tasques.core.errors import StoreUnavailable
@@ -172,15 +173,15 @@ class ElasticsearchTaskStore:
 
     def count_outstanding(self, queue: QueueName, recurring_task_id: RecurringTaskId) -> int:
         """Count after a refresh of the queue's index; 0 for a queue that was never used."""
-        index = quote(self._names.queue(queue), safe="")
-        anyway = "ignore_unavailable=true&allow_no_indices=true&expand_wildcards=open,hidden"
-        refreshed = answers.shards(self._client.read(f"/{index}/_refresh?{anyway}"))
-        counted = answers.search(
-            self._client.read(
-                f"/{index}/_search?{anyway}&allow_partial_search_results=false",
-                _ENCODE(outstanding(recurring_task_id)),
+        index = self._names.queue(queue)
+        refresh(self._client, index)
+        path = f"/{quote(index, safe='')}/_search?{ANYWAY}&allow_partial_search_results=false"
+        try:
+            counted = answers.search(
+                self._client.read(path, _ENCODE(outstanding(recurring_task_id)))
             )
-        )
-        if refreshed.failed or counted.shards.failed or counted.timed_out:
+        except answers.UnreadableAnswer as error:
+            raise StoreUnavailable(str(error)) from error
+        if counted.shards.failed or counted.timed_out:
             raise StoreUnavailable(f"only a part of queue [{queue}] could be counted")
         return counted.hits.total.value

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tasques.adapters.memory.document_store import MemoryDocumentStore, MemoryRecurringTaskStore
 from tasques.adapters.memory.task_store import MemoryTaskStore
-from tasques.core.ports import Problem, Runtime, SetupStep, TaskStore
+from tasques.core.leadership import LeaderLock
+from tasques.core.ports import (
+    LeaderLockStore,
+    Problem,
+    RecurringTaskStore,
+    Runtime,
+    SetupStep,
+    TaskStore,
+)
 from tasques.core.values import Instant
 
 
@@ -22,11 +31,23 @@ class MemoryBackend:
 
     def __init__(self, runtime: Runtime) -> None:
         self._tasks = MemoryTaskStore(runtime)
+        self._recurring_tasks = MemoryRecurringTaskStore(runtime)
+        self._leader_locks = MemoryDocumentStore[str, LeaderLock](runtime)
 
     @property
     def tasks(self) -> TaskStore:
         """The store of tasks, the same one each time."""
         return self._tasks
+
+    @property
+    def recurring_tasks(self) -> RecurringTaskStore:
+        """The store of recurring tasks, the same one each time."""
+        return self._recurring_tasks
+
+    @property
+    def leader_locks(self) -> LeaderLockStore:
+        """The store of leaders' locks, the same one each time."""
+        return self._leader_locks
 
     def check(self) -> Sequence[Problem]:
         """Nothing: memory is there as long as this process is."""

@@ -15,6 +15,7 @@ from typing import Final
 
 from sortedcontainers import SortedList
 
+from tasques.adapters.memory.document_store import fits_as_id
 from tasques.adapters.memory.waiting import Order, WaitingTasks
 from tasques.core import errors, queues
 from tasques.core.archive import finished_at
@@ -118,7 +119,7 @@ class MemoryTaskStore:
                 queues.queue_name(task.queue)
             except errors.InvalidInput as error:
                 return str(error)
-        if not 0 < _utf8_length(task.id) <= queues.MAX_ID_BYTES:
+        if not fits_as_id(task.id):
             return f"an id must have 1 to {queues.MAX_ID_BYTES} bytes in UTF-8"
         if not MIN_PRIORITY <= task.priority <= MAX_PRIORITY:
             return "a priority must fit in 64 bits"
@@ -222,11 +223,3 @@ def _finish(task: Task) -> tuple[int, TaskId, QueueName]:
 
 def _just_after(instant: Instant) -> tuple[int, TaskId, QueueName]:
     return instant.nanoseconds + 1, TaskId(""), QueueName("")
-
-
-def _utf8_length(text: str) -> int:
-    """In bytes; 0 for what is no Unicode text."""
-    try:
-        return len(text) if text.isascii() else len(text.encode())
-    except UnicodeEncodeError:
-        return 0

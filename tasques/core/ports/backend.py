@@ -7,7 +7,7 @@ from typing import Protocol
 
 import attrs
 
-from tasques.core.ports.stores import TaskStore
+from tasques.core.ports.stores import LeaderLockStore, RecurringTaskStore, TaskStore
 from tasques.core.values import Instant
 
 
@@ -66,6 +66,14 @@ class Backend(Protocol):
     @property
     def tasks(self) -> TaskStore:
         """The store of tasks."""
+
+    @property
+    def recurring_tasks(self) -> RecurringTaskStore:
+        """The store of recurring tasks."""
+
+    @property
+    def leader_locks(self) -> LeaderLockStore:
+        """The store of leaders' locks."""
 
     def check(self) -> Sequence[Problem]:
         """What is wrong just now, fatal or not; empty when all is well. Never raises."""

@@ -1,0 +1,116 @@
+"""
+Everything that a query finds in an index, however much: for searches that must not miss a document.
+
+A refresh before lets them see what was acknowledged. They go at a point in time, page after page, in
+the order in which the documents lie there; so a document that is written meanwhile is neither met
+twice nor pushed out of sight. Any other order would need a field that no two documents share, and
+there is none: Elasticsearch sorts by ``_id`` no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from tasques.adapters.elasticsearch import answers, errors
+from tasques.adapters.elasticsearch.answers import Hit, SearchAnswer
+from tasques.adapters.elasticsearch.client import Client
+from tasques.adapters.elasticsearch.indices import Json
+from tasques.core.errors import StoreUnavailable
+
+#: Of a path: an index that is not there holds nothing.
+ANYWAY: Final = "ignore_unavailable=true&allow_no_indices=true&expand_wildcards=open,hidden"
+#: Documents of one page.
+PAGE_SIZE: Final = 500
+#: A point in time outlives a page by so long; one that nobody closes costs the cluster memory.
+KEEP_ALIVE: Final = "1m"
+
+_ENCODE: Final = msgspec.json.Encoder().encode
+_PATH: Final = "/_search?allow_partial_search_results=false"
+
+
+def refresh(client: Client, index: str) -> None:
+    """
+    Let searches of *index*, which need not be there, see every write acknowledged so far.
+
+    Raises:
+        StoreUnavailable: If Elasticsearch is out of reach, or any shard did not take part.
+    """
+    path = f"/{quote(index, safe='')}/_refresh?{ANYWAY}"
+    try:
+        refreshed = answers.shards(client.read(path))
+    except answers.UnreadableAnswer as error:
+        raise StoreUnavailable(str(error)) from error
+    if refreshed.failed:
+        raise StoreUnavailable(f"only a part of index [{index}] could be refreshed")
+
+
+def scan(client: Client, index: str, query: Json) -> Sequence[Hit]:
+    """
+    All documents of *index* that *query* finds, as of the last refresh; none without an index.
+
+    Raises:
+        StoreUnavailable: If Elasticsearch is out of reach, or any shard did not take part.
+    """
+    point = _open(client, index)
+    if point is None:
+        return ()
+    found: list[Hit] = []
+    try:
+        after = None
+        while True:
+            answer = _page(client, point, query, after)
+            point = answer.pit_id or point
+            hits = answer.hits.hits
+            found.extend(hits)
+            if len(hits) < PAGE_SIZE:
+                return found
+            after = hits[-1].sort
+    finally:
+        _close(client, point)
+
+
+def _open(client: Client, index: str) -> str | None:
+    path = f"/{quote(index, safe='')}/_pit?keep_alive={KEEP_ALIVE}"
+    try:
+        answer = client.request("POST", path, repeatable=True)
+        if answer.status == 404:
+            return None
+        if not answer.is_ok:
+            raise errors.unavailable(answer.status, answers.error(answer.body))
+        return answers.point_in_time(answer.body)
+    except errors.RequestFailed as failure:
+        raise errors.unreachable(failure) from failure
+    except answers.UnreadableAnswer as error:
+        raise StoreUnavailable(str(error)) from error
+
+
+def _page(client: Client, point: str, query: Json, after: msgspec.Raw | None) -> SearchAnswer:
+    body: dict[str, object] = {
+        "pit": {"id": point, "keep_alive": KEEP_ALIVE},
+        "query": query,
+        "sort": [{"_shard_doc": "asc"}],
+        "size": PAGE_SIZE,
+        "seq_no_primary_term": True,
+        "track_total_hits": False,
+    }
+    if after is not None:
+        body["search_after"] = after
+    try:
+        answer = answers.search(client.read(_PATH, _ENCODE(body)))
+    except answers.UnreadableAnswer as error:
+        raise StoreUnavailable(str(error)) from error
+    if answer.shards.failed or answer.timed_out:
+        raise StoreUnavailable("only a part of an index could be searched")
+    return answer
+
+
+def _close(client: Client, point: str) -> None:
+    try:
+        client.request("DELETE", "/_pit", _ENCODE({"id": point}))
+    except errors.RequestFailed:
+        # It goes by itself, soon.
+        pass
