@@ -96,8 +96,8 @@ class Calendar:
         start = instant.nanoseconds // NANOSECONDS_PER_SECOND + _EPOCH_SECOND + 1
         today = (start + self._offset(start)) // _DAY
         end = date(min(_year(today) + YEARS_SEARCHED, 9999), 12, 31).toordinal()
-        # Two days early: when clocks go back across midnight, yesterday is still to come.
-        dates = range(max(today - 2, _FIRST_DAY), end + 1)
+        # A day early: before clocks go back across midnight, some of yesterday is still to come.
+        dates = range(max(today - 1, _FIRST_DAY), end + 1)
         return self._first(range(start, (_LAST_DAY + 1) * _DAY), dates, step=1)
 
     def last_until(self, instant: Instant, *, anchor: Instant) -> Instant | None:
@@ -105,7 +105,7 @@ class Calendar:
         start = instant.nanoseconds // NANOSECONDS_PER_SECOND + _EPOCH_SECOND
         today = (start + self._offset(start)) // _DAY
         end = date(max(_year(today) - YEARS_SEARCHED, 1), 1, 1).toordinal()
-        dates = range(end, min(today + 2, _LAST_DAY) + 1)
+        dates = range(end, min(today + 1, _LAST_DAY) + 1)
         return self._first(range(_FIRST_DAY * _DAY, start + 1), dates, step=-1)
 
     def _first(self, seconds: range, dates: range, step: int) -> Instant | None:

@@ -320,6 +320,12 @@ def test_a_slot_is_strictly_later_or_not_later() -> None:
             "2010-11-06T12:00:00Z",
             ["2010-11-07T02:00:00Z", "2010-11-07T03:00:00Z", "2011-11-07T03:00:00Z"],
         ),
+        # The same from within that first minute of the 7th: half past eleven is still to come.
+        (
+            "TZ=America/St_Johns 30 23 6 11 *",
+            "2010-11-07T02:30:30Z",
+            ["2010-11-07T03:00:00Z", "2011-11-07T03:00:00Z"],
+        ),
         # Samoa had no 30 December 2011, Kwajalein no 21 August 1993.
         (
             "TZ=Pacific/Apia 0 12 * * *",
@@ -342,6 +348,11 @@ def test_a_slot_is_strictly_later_or_not_later() -> None:
             "1867-10-01T00:00:00Z",
             ["1867-10-18T20:57:41Z", "1867-10-19T20:57:41Z", "1868-10-19T20:57:41Z"],
         ),
+        (
+            "TZ=America/Juneau 0 20 18 10 *",
+            "1867-10-19T00:00:00Z",
+            ["1867-10-19T04:57:41Z", "1868-10-19T04:57:41Z"],
+        ),
         # Forty-four and a half minutes behind, until 1972.
         (
             "TZ=Africa/Monrovia @daily",
@@ -355,6 +366,15 @@ def test_slots_around_a_change_of_the_clocks(expression: str, start: str, slots:
     schedule = parse(expression)
     assert slots == upcoming(schedule, start, len(slots))
     assert slots[::-1] == previous(schedule, slots[-1], len(slots))
+
+
+def test_a_date_ahead_may_lie_behind() -> None:
+    """In an evening that comes for the second time, the next day has already begun once."""
+    first_minute = parse("TZ=America/St_Johns 0 0 7 11 *")
+    assert previous(first_minute, "2010-11-07T02:45:00Z", 2) == [
+        "2010-11-07T02:30:00Z",
+        "2009-11-07T03:30:00Z",
+    ]
 
 
 def test_elapsed_time_does_not_care_for_clocks() -> None:
