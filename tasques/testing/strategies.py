@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from tasques.core import lifecycle
+from tasques.core.archive import ArchivedTask
 from tasques.core.documents import Operation, Version
 from tasques.core.json_object import MAX_DIGITS, JsonObject, JsonValue
 from tasques.core.queues import MAX_ID_BYTES, MAX_QUEUE_BYTES, QueueName, TaskId, WorkerId
@@ -381,6 +382,13 @@ def _extensions(times: SearchStrategy[Instant]) -> SearchStrategy[Extensions]:
 def stored_tasks(tasks: SearchStrategy[Task]) -> SearchStrategy[StoredTask]:
     """*tasks* with versions, as stores give them."""
     return st.builds(StoredTask, task=tasks, version=versions())
+
+
+@cache
+def archived_tasks() -> SearchStrategy[ArchivedTask]:
+    """Copies of finished tasks that have no place yet."""
+    finished = tasks(states=[state for state in State if state.is_final])
+    return st.builds(ArchivedTask, task=finished, origin=versions())
 
 
 def lists_of_distinct_tasks(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tasques.adapters.elasticsearch import client as clients
 from tasques.adapters.elasticsearch import errors
 from tasques.adapters.elasticsearch.adoption import Adoption
+from tasques.adapters.elasticsearch.archive_store import ElasticsearchArchiveStore
 from tasques.adapters.elasticsearch.client import Client
 from tasques.adapters.elasticsearch.health import Health
 from tasques.adapters.elasticsearch.indices import (
@@ -47,6 +48,7 @@ class ElasticsearchBackend:
         self._leader_locks = leader_lock_store(
             client, names, Adoption(client, lock_indices(names), runtime), Quarantine(runtime)
         )
+        self._archive = ElasticsearchArchiveStore(client, names, Quarantine(runtime), runtime)
         self._setup = Setup(client, names, settings.lifecycle)
         self._health = Health(client, names, self._setup, runtime)
 
@@ -79,6 +81,10 @@ class ElasticsearchBackend:
     @property
     def leader_locks(self) -> LeaderLockStore:
         return self._leader_locks
+
+    @property
+    def archive(self) -> ElasticsearchArchiveStore:
+        return self._archive
 
     def check(self) -> Sequence[Problem]:
         return self._health.check()

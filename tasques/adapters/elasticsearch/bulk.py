@@ -8,14 +8,13 @@ applied twice (reliability 1.1).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Generic, Protocol, TypeAlias
 
 import attrs
 import msgspec
 
 from tasques.adapters.elasticsearch import answers, errors
-from tasques.adapters.elasticsearch.adoption import Adoption
 from tasques.adapters.elasticsearch.answers import BulkItem, Document
 from tasques.adapters.elasticsearch.client import NDJSON, Client
 from tasques.adapters.elasticsearch.parts import MalformedDocument
@@ -30,6 +29,7 @@ from tasques.core.ports import (
     Malformed,
     Missing,
     ReadOutcome,
+    Rejected,
     Unknown,
     Write,
     WriteOutcome,
@@ -79,6 +79,13 @@ class Codec(Protocol[K_contra, D]):
         """
 
 
+class Admission(Protocol):
+    """Says which indices may be written to; see :mod:`~tasques.adapters.elasticsearch.adoption`."""
+
+    def refusals(self, indices: Iterable[str]) -> Mapping[str, Rejected]:
+        """Of *indices*, those that must not be written to, with the outcome for each write to it."""
+
+
 @attrs.frozen
 class _Line(Generic[D]):
     """One action of a bulk request: its place among the writes asked for, and its bytes."""
@@ -101,7 +108,7 @@ class BulkDocuments(Generic[K_contra, D]):
         self,
         client: Client,
         codec: Codec[K_contra, D],
-        adoption: Adoption,
+        adoption: Admission,
         quarantine: Quarantine,
         *,
         placed: Callable[[D, str], D] | None = None,
@@ -115,8 +122,16 @@ class BulkDocuments(Generic[K_contra, D]):
 
     # ------------------------------------------------------------------------------- writing
 
-    def write(self, writes: Sequence[Write[D]]) -> Sequence[WriteOutcome[D]]:
-        """Try each write, in one request where nothing goes wrong."""
+    def write(
+        self, writes: Sequence[Write[D]], *, through_alias: bool = False
+    ) -> Sequence[WriteOutcome[D]]:
+        """
+        Try each write, in one request where nothing goes wrong.
+
+        Args:
+            through_alias: Whether what is created has to meet an alias: where it is gone, nothing
+                is written, and no index of its name is made.
+        """
         outcomes: list[WriteOutcome[D]] = [Unknown("never sent")] * len(writes)
         addresses = [self._codec.address_of(write.document) for write in writes]
         refused = self._adoption.refusals(dict.fromkeys(index for index, _ in addresses))
@@ -126,18 +141,20 @@ class BulkDocuments(Generic[K_contra, D]):
                 outcomes[position] = refused[address[0]]
                 continue
             try:
-                lines.append(_Line(position, write, self._action(write, address)))
+                lines.append(_Line(position, write, self._action(write, address, through_alias)))
             except ValueError as error:
                 outcomes[position] = Invalid(str(error))
         if lines:
             self._send(lines, outcomes)
         return outcomes
 
-    def _action(self, write: Write[D], address: Address) -> bytes:
+    def _action(self, write: Write[D], address: Address, through_alias: bool) -> bytes:
         """The two lines of *write*: what to do, and the document; of a delete the first alone."""
         index, id = address
         target: dict[str, object] = {"_index": index, "_id": id}
         if isinstance(write, Create):
+            if through_alias:
+                target["require_alias"] = True
             action = {"create": target}
         else:
             target["if_seq_no"] = write.expected.seq_no

@@ -16,7 +16,7 @@ import msgspec
 
 from tasques.adapters.elasticsearch.indices import Json
 from tasques.core.ports import FinishedQuery
-from tasques.core.tasks import State
+from tasques.core.tasks import State, TaskKey
 from tasques.core.values import Instant
 
 #: More cannot be asked for at once: ``index.max_result_window``.
@@ -165,6 +165,36 @@ NOT_DELETED: Final[Json] = {"bool": {"must_not": [{"term": {"is_deleted": True}}
 #: Recurring tasks, deleted ones too, that changed since a leader took them up: an original marks
 #: them so as well.
 NOT_TAKEN_UP: Final[Json] = {"bool": {"must_not": [{"exists": {"field": "loaded_at"}}]}}
+
+
+def archived(key: TaskKey, *, start: int, size: int) -> Json:
+    """
+    What the archive has under a task's name, the last created first; so many from *start* on.
+
+    By name, because an original server lets Elasticsearch make the ids of its copies. Where copies
+    of one life are left in several indices, the one that was changed last comes first. Pages go by
+    number and not by the last hit: nothing that is sorted by tells two copies apart.
+    """
+    return {
+        "query": {
+            "bool": {
+                "filter": [
+                    {"term": {"id.keyword": key.id}},
+                    {"term": {"queue.keyword": key.queue}},
+                ]
+            }
+        },
+        "sort": [
+            _sort("metadata.created_at", "desc", "date"),
+            _sort("metadata.modified_at", "desc", "date"),
+        ],
+        "from": start,
+        "size": size,
+        "seq_no_primary_term": True,
+        "track_total_hits": False,
+        "timeout": TIMEOUT,
+    }
+
 
 _HAS_RANK: Final[Json] = {"exists": {"field": "rank"}}
 # Ties on everything else are settled as claims settle them. As a keyword: ``_id`` itself may not be

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tasques.adapters.memory.archive_store import MemoryArchiveStore
 from tasques.adapters.memory.document_store import MemoryDocumentStore, MemoryRecurringTaskStore
 from tasques.adapters.memory.task_store import MemoryTaskStore
 from tasques.core.leadership import LeaderLock
@@ -33,6 +34,7 @@ class MemoryBackend:
         self._tasks = MemoryTaskStore(runtime)
         self._recurring_tasks = MemoryRecurringTaskStore(runtime)
         self._leader_locks = MemoryDocumentStore[str, LeaderLock](runtime)
+        self._archive = MemoryArchiveStore(runtime)
 
     @property
     def tasks(self) -> TaskStore:
@@ -48,6 +50,11 @@ class MemoryBackend:
     def leader_locks(self) -> LeaderLockStore:
         """The store of leaders' locks, the same one each time."""
         return self._leader_locks
+
+    @property
+    def archive(self) -> MemoryArchiveStore:
+        """The store of finished tasks, the same one each time."""
+        return self._archive
 
     def check(self) -> Sequence[Problem]:
         """Nothing: memory is there as long as this process is."""

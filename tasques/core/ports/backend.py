@@ -7,7 +7,7 @@ from typing import Protocol
 
 import attrs
 
-from tasques.core.ports.stores import LeaderLockStore, RecurringTaskStore, TaskStore
+from tasques.core.ports.stores import ArchiveStore, LeaderLockStore, RecurringTaskStore, TaskStore
 from tasques.core.values import Instant
 
 
@@ -74,6 +74,10 @@ class Backend(Protocol):
     @property
     def leader_locks(self) -> LeaderLockStore:
         """The store of leaders' locks."""
+
+    @property
+    def archive(self) -> ArchiveStore:
+        """The store of finished tasks."""
 
     def check(self) -> Sequence[Problem]:
         """What is wrong just now, fatal or not; empty when all is well. Never raises."""

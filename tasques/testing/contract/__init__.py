@@ -19,6 +19,11 @@ A backend's own tests subclass the suites and supply what only they know, as pyt
 
 - :class:`TaskStoreContract`: G1 to G9 and G11 of :class:`tasques.core.ports.TaskStore`.
 - :class:`MalformedContract`: G10, for backends whose documents others can write too.
+- :class:`OnePlaceArchiveContract` or :class:`SeveralPlacesArchiveContract`: what
+  :class:`tasques.core.ports.ArchiveStore` says, G10 excepted. The one for archives that have one
+  place, the other for those that begin a new one now and then, which also says how to make them;
+  an archive that may be set up both ways runs both.
+- :class:`MalformedArchiveContract`: G10 for the archive.
 - :class:`BackendContract`: what :class:`tasques.core.ports.Backend` says.
 
 Each test names in its docstring the guarantee it guards. The tests take one backend through real
@@ -30,6 +35,7 @@ import pytest
 
 # Before the modules are imported, so that a failing assertion shows its values here as elsewhere.
 pytest.register_assert_rewrite(
+    "tasques.testing.contract.archiving",
     "tasques.testing.contract.backend",
     "tasques.testing.contract.malformed",
     "tasques.testing.contract.racing",
@@ -39,6 +45,11 @@ pytest.register_assert_rewrite(
     "tasques.testing.contract.writing",
 )
 
+from tasques.testing.contract.archiving import (  # noqa: E402
+    MalformedArchiveContract,
+    OnePlaceArchiveContract,
+    SeveralPlacesArchiveContract,
+)
 from tasques.testing.contract.backend import BackendContract  # noqa: E402
 from tasques.testing.contract.malformed import MalformedContract  # noqa: E402
 from tasques.testing.contract.racing import RacingContract  # noqa: E402
@@ -46,7 +57,14 @@ from tasques.testing.contract.reading import ReadingContract  # noqa: E402
 from tasques.testing.contract.searching import SearchingContract  # noqa: E402
 from tasques.testing.contract.writing import WritingContract  # noqa: E402
 
-__all__ = ["BackendContract", "MalformedContract", "TaskStoreContract"]
+__all__ = [
+    "BackendContract",
+    "MalformedArchiveContract",
+    "MalformedContract",
+    "OnePlaceArchiveContract",
+    "SeveralPlacesArchiveContract",
+    "TaskStoreContract",
+]
 
 
 class TaskStoreContract(WritingContract, ReadingContract, SearchingContract, RacingContract):
