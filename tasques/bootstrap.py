@@ -21,17 +21,20 @@ import pluggy
 from tasques import hookspecs
 from tasques.core import errors
 from tasques.core.ports import Backend, Runtime, TaskStore
+from tasques.core.service.archiver import Archiver, ArchiverOptions
 from tasques.core.service.claims import ClaimDispatcher
 from tasques.core.service.clock import ClockLimits, ClockWatch
 from tasques.core.service.defaults import Defaults
+from tasques.core.service.election import Election, Leadership
 from tasques.core.service.group_commit import GroupCommit
 from tasques.core.service.health import Health
 from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.reaper import Reaper, ReaperOptions
+from tasques.core.service.recurring_scheduler import RecurringScheduler, SchedulerOptions
 from tasques.core.service.services import Services
 from tasques.core.service.task_service import TaskService
 from tasques.core.values import Duration
-from tasques.runtime import Loop, ThreadRuntime
+from tasques.runtime import Loop, ThreadRuntime, local_zone
 from tasques.settings import Settings, backend_url
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _LOOPS_STOP_WITHIN: Final = Duration.of_seconds(1)
+_ELECTION_AFTER_ERROR: Final = Duration.of_seconds(1)
 
 
 def plugins() -> pluggy.PluginManager:
@@ -82,13 +86,14 @@ class Node:
 
     Attributes:
         store: The backend's, with writes going together.
-        loops: Started by :meth:`start`; without them nobody ends claims that time out, and health
-            knows nothing.
+        loops: Started by :meth:`start`; without them nobody ends claims that time out, archives or
+            stands for election, and health knows nothing.
     """
 
     backend: Backend
     store: TaskStore
     services: Services
+    election: Election
     loops: tuple[Loop, ...]
 
     def start(self) -> None:
@@ -101,6 +106,8 @@ class Node:
         for loop in self.loops:
             if not loop.stop(_LOOPS_STOP_WITHIN):
                 _log.warning("the loop %s did not end in time", loop.name)
+        # After the loops: what a leader had under way is written, and nothing more will be.
+        self.election.resign()
         self.backend.close()
 
 
@@ -132,11 +139,27 @@ def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
         gate=clock.ensure_steady,
         on_waiting=claims.offer,
     )
+    election = _election(settings, backend, runtime)
+    scheduler = RecurringScheduler(
+        backend.recurring_tasks,
+        store,
+        election,
+        runtime,
+        options=_scheduler_options(settings),
+        gate=clock.ensure_steady,
+        on_waiting=claims.offer,
+        local=local_zone(),
+    )
+    archiver = _archiver(settings, backend, store, runtime, clock)
     health = Health(backend, runtime, clock)
     loops = (
         Loop("clock", clock.step, runtime),
         Loop("health", health.step, runtime),
         Loop("reaper", reaper.step, runtime),
+        Loop("archiver", archiver.step, runtime),
+        # Leadership is lost in seconds, so its loop does not wait longer after an error.
+        Loop("election", election.step, runtime, after_error=_ELECTION_AFTER_ERROR),
+        Loop("recurring tasks", scheduler.step, runtime, after_error=_ELECTION_AFTER_ERROR),
     )
     health.watch(loops)
     services = Services(
@@ -147,7 +170,56 @@ def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
         clock=clock,
         reaper=reaper,
     )
-    return Node(backend=backend, store=store, services=services, loops=loops)
+    return Node(backend=backend, store=store, services=services, election=election, loops=loops)
+
+
+def _election(settings: Settings, backend: Backend, runtime: Runtime) -> Election:
+    lock = settings.recurring.leader_lock
+    return Election(
+        backend.leader_locks,
+        runtime,
+        lease=lock.leader_lock_lease,
+        interval=lock.run_interval,
+        on_change=_log_leadership,
+    )
+
+
+def _log_leadership(leadership: Leadership) -> None:
+    if leadership.is_here:
+        _log.info("this server leads, as [%s]", leadership.leader_id)
+    elif leadership.leader_id is not None:
+        _log.info("[%s] leads", leadership.leader_id)
+    else:
+        _log.info("nobody is known to lead")
+
+
+def _scheduler_options(settings: Settings) -> SchedulerOptions:
+    syncing = settings.recurring.recurring_tasks
+    lease = settings.recurring.leader_lock.leader_lock_lease
+    return SchedulerOptions(
+        sync_interval=syncing.sync_run_interval,
+        enforce_interval=syncing.enforce_sync_run_interval,
+        # As long as it may take from one leader's death to the next one's first slot.
+        on_time=Duration.of_seconds(2 * lease.seconds + 5),
+    )
+
+
+def _archiver(
+    settings: Settings, backend: Backend, store: TaskStore, runtime: Runtime, clock: ClockWatch
+) -> Archiver:
+    archiving = settings.recurring.tasks_archiver
+    return Archiver(
+        store,
+        backend.archive,
+        backend.recurring_tasks,
+        runtime,
+        options=ArchiverOptions(
+            interval=archiving.run_interval,
+            older_than=archiving.archive_older_than,
+            page_size=archiving.scroll_size,
+        ),
+        gate=clock.ensure_steady,
+    )
 
 
 def _write_path(store: TaskStore, runtime: Runtime) -> TaskStore:

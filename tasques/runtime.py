@@ -13,6 +13,10 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tasques.core.errors import Unavailable
 from tasques.core.ports import Condition, Runtime
@@ -20,9 +24,29 @@ from tasques.core.values import Duration, Instant
 
 _log = logging.getLogger(__name__)
 
+_LOCAL_ZONE_FILE: Final = Path("/etc/localtime")
+
 # The clock that counts while the machine sleeps, where there is one: a lease that was held before
 # a suspend must be over after it. Linux's CLOCK_MONOTONIC stops meanwhile.
 _STEADY_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def local_zone() -> tzinfo:
+    """
+    The time zone of this machine, as Go's ``Local``: what ``TZ`` names, else ``/etc/localtime``.
+
+    UTC where neither names a zone that is known here.
+    """
+    name = os.environ.get("TZ")
+    try:
+        if name is None:
+            with _LOCAL_ZONE_FILE.open("rb") as file:
+                return ZoneInfo.from_file(file, key="Local")
+        if name := name.removeprefix(":"):
+            return ZoneInfo(name)
+    except (OSError, ValueError, ZoneInfoNotFoundError):
+        _log.warning("the time zone of this machine is not known; Local is UTC")
+    return UTC
 
 
 class ThreadRuntime:
