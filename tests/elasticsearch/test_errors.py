@@ -10,6 +10,7 @@ from tasques.core.ports import (
     Blocked,
     Conflict,
     Create,
+    Delete,
     Exists,
     Invalid,
     Rejected,
@@ -33,7 +34,7 @@ ITEMS: list[tuple[int, str, type]] = [
     (400, "illegal_argument_exception", Invalid),
     (400, "invalid_index_name_exception", Invalid),
     (400, "validation_exception", Rejected),
-    (404, "index_not_found_exception", Rejected),
+    (404, "index_not_found_exception", Conflict),
     (403, "security_exception", Rejected),
     (503, "process_cluster_event_timeout_exception", Rejected),
     # A node may have tried once already before it found the shard gone.
@@ -79,6 +80,14 @@ def test_a_create_that_conflicts_met_the_id() -> None:
     cause = Cause(type="version_conflict_engine_exception")
     assert errors.item_outcome(CREATE, 409, cause) == Exists()
     assert errors.item_outcome(REPLACE, 409, cause) == Conflict()
+
+
+def test_without_an_index_there_is_no_document() -> None:
+    """What is not there conflicts; but what was to be new may be tried again."""
+    cause = Cause(type="index_not_found_exception", reason="no such index")
+    delete = Delete(document=a_task(), expected=Version(1, 0))
+    assert errors.item_outcome(delete, 404, cause) == Conflict()
+    assert isinstance(errors.item_outcome(CREATE, 404, cause), Rejected)
 
 
 def test_a_request_without_an_answer() -> None:

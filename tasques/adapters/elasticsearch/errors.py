@@ -101,7 +101,11 @@ REQUEST_TABLE: Final[Mapping[tuple[int | None, str | None], Verdict]] = {
 
 def item_outcome(write: Write[D], status: int, cause: Cause | None) -> Failure:
     """What a failed action of a bulk request comes to."""
-    return _looked_up((TABLE,), write, status, cause or Cause())
+    cause = cause or Cause()
+    if cause.type == "index_not_found_exception" and not isinstance(write, Create):
+        # No index, no document; a delete never makes one, and a template may forbid it to others.
+        return Conflict()
+    return _looked_up((TABLE,), write, status, cause)
 
 
 def request_outcome(write: Write[D], status: int, cause: Cause) -> Failure:
