@@ -8,29 +8,14 @@ is decided in one place. Limits and fairness, when they come, belong here too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 import attrs
 
 from tasques.core import lifecycle
+from tasques.core.policies import QueuePolicy
 from tasques.core.queues import QueueName
 from tasques.core.tasks import StoredTask
 from tasques.core.values import Instant
-
-
-@attrs.frozen(kw_only=True)
-class QueuePolicy:
-    """
-    What an operator has laid down for a queue.
-
-    Attributes:
-        paused: Nothing is handed out from it.
-    """
-
-    paused: bool = False
-
-
-DEFAULT_POLICY: Final = QueuePolicy()
 
 
 @attrs.frozen(kw_only=True)
@@ -57,12 +42,16 @@ def admit(
     *policies* does not name has none.
     """
     due = [c for c in candidates if lifecycle.is_due(c.document, now)]
-    open_to_claims = [c for c in due if not policies.get(c.document.queue, DEFAULT_POLICY).paused]
+    open_to_claims = [c for c in due if not _is_paused(policies.get(c.document.queue))]
     ready = [c for c in open_to_claims if not is_expired(c, now)]
     return Admitted(
         ready=tuple(sorted(ready, key=lambda candidate: candidate.document.claim_order)),
         expired=tuple(c for c in open_to_claims if is_expired(c, now)),
     )
+
+
+def _is_paused(policy: QueuePolicy | None) -> bool:
+    return policy is not None and policy.is_paused
 
 
 def is_expired(candidate: StoredTask, now: Instant) -> bool:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasques.core import admission, lifecycle
-from tasques.core.admission import QueuePolicy, admit
+from tasques.core.admission import admit
 from tasques.core.documents import Stored, Version
+from tasques.core.policies import QueuePolicy
 from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.tasks import Extensions, NewTask, State, StoredTask, Task
 from tasques.core.values import Duration, Instant
@@ -59,7 +60,8 @@ def test_a_paused_queue_hands_nothing_out() -> None:
     """Its tasks stay where they are, expired ones too; the other queues go on."""
     paused, open_ = waiting("p", queue="a"), waiting("o", queue="b")
     over = expiring(waiting("x", queue="a"), EARLIER)
-    policies = {QueueName("a"): QueuePolicy(paused=True), QueueName("b"): QueuePolicy()}
+    a, b = QueueName("a"), QueueName("b")
+    policies = {a: QueuePolicy(queue=a, paused_at=EARLIER), b: QueuePolicy(queue=b)}
     admitted = admit([paused, over, open_], policies, NOW)
     assert admission.Admitted(ready=(open_,)) == admitted
 
@@ -75,7 +77,9 @@ def test_what_was_not_started_in_time_is_expired() -> None:
 
 @given(
     strategies.lists_of_distinct_tasks(strategies.tasks(queues=QUEUES, times=NEAR)),
-    st.dictionaries(QUEUES, st.builds(QueuePolicy, paused=st.booleans())),
+    st.dictionaries(
+        QUEUES, st.builds(QueuePolicy, queue=QUEUES, paused_at=st.none() | st.just(EARLIER))
+    ),
 )
 def test_each_candidate_has_one_place(
     tasks: Sequence[Task], policies: dict[QueueName, QueuePolicy]
@@ -92,7 +96,7 @@ def test_each_candidate_has_one_place(
         if c.document.state in (State.QUEUED, State.FAILED)
         and c.document.run_at <= NOW
         and c.document.attempted <= c.document.retry_times
-        and not (c.document.queue in policies and policies[c.document.queue].paused)
+        and not (c.document.queue in policies and policies[c.document.queue].is_paused)
     ]
     assert len(expected) == len(admitted.ready) + len(admitted.expired)
     assert all(c in expected for c in (*admitted.ready, *admitted.expired))

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from tasques.core import errors
-from tasques.core.admission import QueuePolicy
+from tasques.core.policies import QueuePolicy
 from tasques.core.ports import (
     ClaimableQuery,
     Conflict,
@@ -215,8 +215,8 @@ def test_what_a_search_shows_too_early_is_not_handed_out(
 
 def test_nothing_comes_out_of_a_paused_queue(store: ScriptedStore, runtime: QuickRuntime) -> None:
     """Its tasks are passed over, and those of other queues come."""
-    paused = {QueueName("mail"): QueuePolicy(paused=True)}
-    dispatcher = ClaimDispatcher(store, runtime, policies=lambda queues: paused)
+    paused = {QueueName("mail"): QueuePolicy(queue=QueueName("mail"), paused_at=START)}
+    dispatcher = ClaimDispatcher(store, runtime, policies=lambda: paused)
     fill(store, "t1", priority=9)
     fill(store, "t2", queue="sms")
     assert ids(dispatcher.claim(request("mail", "sms", amount=5))) == ["t2"]

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 
 import attrs
 
+from tasques.adapters.memory.task_store import next_of_listing
 from tasques.core.archive import ArchivedTask, ArchiveKey, StoredCopy
 from tasques.core.documents import Stored, Version
+from tasques.core.listing import TaskQuery
 from tasques.core.ports import (
     Conflict,
     Create,
@@ -128,6 +130,19 @@ class MemoryArchiveStore:
             return Missing()
         last = max(copies, key=_age)
         return StoredTask(document=last.document.task, version=last.version)
+
+    def find_tasks(self, query: TaskQuery) -> Sequence[StoredTask]:
+        """The next of a listing; looks at every archived task."""
+        with self._lock:
+            lives: dict[ArchiveKey, StoredCopy] = {}
+            for copy in (copy for each in self._lives.values() for copy in each.values()):
+                known = lives.get(copy.document.key)
+                if known is None or _age(known) < _age(copy):
+                    lives[copy.document.key] = copy
+            return next_of_listing(
+                query,
+                [Stored(document=c.document.task, version=c.version) for c in lives.values()],
+            )
 
 
 def _age(copy: StoredCopy) -> tuple[int, int]:

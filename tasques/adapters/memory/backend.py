@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tasques.adapters.memory.archive_store import MemoryArchiveStore
-from tasques.adapters.memory.document_store import MemoryDocumentStore, MemoryRecurringTaskStore
+from tasques.adapters.memory.document_store import (
+    MemoryDocumentStore,
+    MemoryPolicyStore,
+    MemoryRecurringTaskStore,
+)
 from tasques.adapters.memory.task_store import MemoryTaskStore
 from tasques.core.leadership import LeaderLock
 from tasques.core.ports import (
@@ -34,6 +38,7 @@ class MemoryBackend:
         self._tasks = MemoryTaskStore(runtime)
         self._recurring_tasks = MemoryRecurringTaskStore(runtime)
         self._leader_locks = MemoryDocumentStore[str, LeaderLock](runtime)
+        self._policies = MemoryPolicyStore(runtime)
         self._archive = MemoryArchiveStore(runtime)
 
     @property
@@ -50,6 +55,11 @@ class MemoryBackend:
     def leader_locks(self) -> LeaderLockStore:
         """The store of leaders' locks, the same one each time."""
         return self._leader_locks
+
+    @property
+    def policies(self) -> MemoryPolicyStore:
+        """The store of queues' policies, the same one each time."""
+        return self._policies
 
     @property
     def archive(self) -> MemoryArchiveStore:

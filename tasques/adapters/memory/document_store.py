@@ -7,6 +7,7 @@ from typing import Generic
 
 from tasques.core import queues
 from tasques.core.documents import D, Stored, Version
+from tasques.core.policies import QueuePolicy
 from tasques.core.ports import (
     Conflict,
     Create,
@@ -22,6 +23,7 @@ from tasques.core.ports import (
     Written,
 )
 from tasques.core.ports.documents import K
+from tasques.core.queues import QueueName
 from tasques.core.recurring import RecurringTask, RecurringTaskId, StoredRecurringTask
 
 
@@ -79,6 +81,14 @@ def fits_as_id(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return 0 < length <= queues.MAX_ID_BYTES
+
+
+class MemoryPolicyStore(MemoryDocumentStore[QueueName, QueuePolicy]):
+    """A :class:`~tasques.core.ports.PolicyStore` in memory."""
+
+    def find_all(self) -> Sequence[Stored[QueuePolicy]]:
+        """All there are."""
+        return self._all()
 
 
 class MemoryRecurringTaskStore(MemoryDocumentStore[RecurringTaskId, RecurringTask]):

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
 from sortedcontainers import SortedList
 
 from tasques.adapters.memory.document_store import fits_as_id
-from tasques.adapters.memory.waiting import Order, WaitingTasks
+from tasques.adapters.memory.waiting import RUN_AT, Order, WaitingTasks
 from tasques.core import errors, queues
 from tasques.core.archive import finished_at
 from tasques.core.documents import Stored, Version
+from tasques.core.listing import ListOrder, Position, QueueSummary, TaskQuery
 from tasques.core.ports import (
     ClaimableQuery,
     Conflict,
@@ -71,6 +72,9 @@ class MemoryTaskStore:
         self._finished: SortedList[tuple[int, TaskId, QueueName]] = SortedList()
         self._finished_recurring: SortedList[tuple[int, TaskId, QueueName]] = SortedList()
         self._outstanding: Counter[tuple[QueueName, str]] = Counter()
+        self._expiries: SortedList[tuple[int, TaskId, QueueName]] = SortedList()
+        # Of queues that were ever used.
+        self._counts: dict[QueueName, Counter[State]] = {}
         self._writes = 0
 
     @property
@@ -138,6 +142,9 @@ class MemoryTaskStore:
 
     def _enter(self, task: Task) -> None:
         """Let *task* be found by whatever should find it."""
+        self._counts.setdefault(task.queue, Counter())[task.state] += 1
+        if task.state.is_claimable and task.extensions.expires_at is not None:
+            self._expiries.add(_expiry(task, task.extensions.expires_at))
         if _waits(task):
             waiting = self._waiting.get(task.queue)
             if waiting is None:
@@ -152,6 +159,9 @@ class MemoryTaskStore:
 
     def _withdraw(self, task: Task) -> None:
         """Let *task*, as it was entered, be found no more."""
+        self._counts[task.queue][task.state] -= 1
+        if task.state.is_claimable and task.extensions.expires_at is not None:
+            self._expiries.remove(_expiry(task, task.extensions.expires_at))
         if _waits(task):
             waiting = self._waiting[task.queue]
             waiting.remove(task)
@@ -183,7 +193,8 @@ class MemoryTaskStore:
             return [list(islice(self._claimable(query), query.limit)) for query in queries]
 
     def _claimable(self, query: ClaimableQuery) -> Iterator[StoredTask]:
-        names = [q for q in query.queues if q in self._waiting] if query.queues else self._waiting
+        asked = [q for q in query.queues if q in self._waiting] if query.queues else self._waiting
+        names = [queue for queue in asked if queue not in query.paused]
         for _, queue, id in heapq.merge(*(self._due(queue, query.now) for queue in names)):
             yield self._documents[queue][id]
 
@@ -207,6 +218,38 @@ class MemoryTaskStore:
             found = (self._documents[queue][id] for _, id, queue in over)
             return list(islice((stored for stored in found if stored not in but), query.limit))
 
+    def find_expired(self, *, before: Instant, limit: int) -> Sequence[StoredTask]:
+        """Those whose time to be started has been over for the longest, first."""
+        with self._lock:
+            over = self._expiries.irange(maximum=_just_after(before))
+            return [self._documents[queue][id] for _, id, queue in islice(over, limit)]
+
+    def find_tasks(self, query: TaskQuery) -> Sequence[StoredTask]:
+        """The next of a listing; looks at every task of the queue."""
+        with self._lock:
+            return next_of_listing(query, self._documents.get(query.filter.queue, {}).values())
+
+    def queue_names(self) -> frozenset[QueueName]:
+        """Those that were ever written to."""
+        with self._lock:
+            return frozenset(self._counts)
+
+    def summarise(self, *, now: Instant) -> Sequence[QueueSummary]:
+        """How every queue stands; looks at every task that is ready."""
+        with self._lock:
+            return [self._summary(queue, now) for queue in sorted(self._counts)]
+
+    def _summary(self, queue: QueueName, now: Instant) -> QueueSummary:
+        waiting = self._waiting.get(queue)
+        due = [order for order, _ in waiting.due(now)] if waiting is not None else []
+        counts = self._counts[queue]
+        return QueueSummary(
+            queue=queue,
+            counts={state: counts[state] for state in State if counts[state]},
+            ready=len(due),
+            oldest_ready=Instant(min(order[RUN_AT] for order in due)) if due else None,
+        )
+
     def count_outstanding(self, queue: QueueName, recurring_task_id: RecurringTaskId) -> int:
         """Those that are there now."""
         with self._lock:
@@ -215,6 +258,25 @@ class MemoryTaskStore:
 
 def _waits(task: Task) -> bool:
     return task.state.is_claimable and task.remaining_attempts > 0
+
+
+def next_of_listing(query: TaskQuery, stored: Iterable[StoredTask]) -> list[StoredTask]:
+    """What *query* asks for, of all that could be meant."""
+    newest = query.order is ListOrder.NEWEST
+    after = query.after
+
+    def is_next(task: Task) -> bool:
+        if after is None:
+            return True
+        return Position.of(task) < after if newest else Position.of(task) > after
+
+    meant = [s for s in stored if query.filter.matches(s.document) and is_next(s.document)]
+    first = heapq.nlargest if newest else heapq.nsmallest
+    return first(query.limit, meant, key=lambda s: Position.of(s.document))
+
+
+def _expiry(task: Task, expires_at: Instant) -> tuple[int, TaskId, QueueName]:
+    return expires_at.nanoseconds, task.id, task.queue
 
 
 def _finish(task: Task) -> tuple[int, TaskId, QueueName]:

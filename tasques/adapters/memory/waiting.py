@@ -21,7 +21,7 @@ from tasques.core.tasks import Task
 from tasques.core.values import NANOSECONDS_PER_SECOND, Instant
 
 #: Of :attr:`~tasques.core.tasks.Task.claim_order`: where ``run_at`` and the id stand.
-_RUN_AT: Final = 1
+RUN_AT: Final = 1
 _ID: Final = 3
 
 #: A task's place in the order of claims.
@@ -54,10 +54,10 @@ class WaitingTasks:
     def add(self, task: Task) -> None:
         """Let *task* wait here; it must not do so already."""
         order = task.claim_order
-        if order[_RUN_AT] <= self._now:
+        if order[RUN_AT] <= self._now:
             self._ready.add(order)
         else:
-            self._future.add((order[_RUN_AT], order))
+            self._future.add((order[RUN_AT], order))
 
     def remove(self, task: Task) -> None:
         """
@@ -67,10 +67,10 @@ class WaitingTasks:
             ValueError: If it does not.
         """
         order = task.claim_order
-        if order[_RUN_AT] <= self._now:
+        if order[RUN_AT] <= self._now:
             self._ready.remove(order)
         else:
-            self._future.remove((order[_RUN_AT], order))
+            self._future.remove((order[RUN_AT], order))
 
     def due(self, now: Instant) -> Iterator[tuple[Order, TaskId]]:
         """
@@ -83,7 +83,7 @@ class WaitingTasks:
         elif now.nanoseconds < self._now - _LOOK_BACK:
             self._turn_back(now.nanoseconds)
         for order in self._ready:
-            if order[_RUN_AT] <= now.nanoseconds:
+            if order[RUN_AT] <= now.nanoseconds:
                 yield order, TaskId(order[_ID])
 
     def _ripen(self, now: int) -> None:
@@ -97,7 +97,7 @@ class WaitingTasks:
     def _turn_back(self, now: int) -> None:
         self._now = now
         everything = [*self._ready, *(order for _, order in self._future)]
-        self._ready = SortedList(order for order in everything if order[_RUN_AT] <= now)
+        self._ready = SortedList(order for order in everything if order[RUN_AT] <= now)
         self._future = SortedList(
-            (order[_RUN_AT], order) for order in everything if order[_RUN_AT] > now
+            (order[RUN_AT], order) for order in everything if order[RUN_AT] > now
         )

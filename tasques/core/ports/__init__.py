@@ -37,6 +37,7 @@ from tasques.core.ports.stores import (
     ClaimableQuery,
     FinishedQuery,
     LeaderLockStore,
+    PolicyStore,
     RecurringTaskStore,
     TaskStore,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "LeaderLockStore",
     "Malformed",
     "Missing",
+    "PolicyStore",
     "Problem",
     "ReadOutcome",
     "RecurringTaskStore",

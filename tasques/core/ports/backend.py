@@ -7,7 +7,13 @@ from typing import Protocol
 
 import attrs
 
-from tasques.core.ports.stores import ArchiveStore, LeaderLockStore, RecurringTaskStore, TaskStore
+from tasques.core.ports.stores import (
+    ArchiveStore,
+    LeaderLockStore,
+    PolicyStore,
+    RecurringTaskStore,
+    TaskStore,
+)
 from tasques.core.values import Instant
 
 
@@ -74,6 +80,10 @@ class Backend(Protocol):
     @property
     def leader_locks(self) -> LeaderLockStore:
         """The store of leaders' locks."""
+
+    @property
+    def policies(self) -> PolicyStore:
+        """The store of what operators laid down for queues."""
 
     @property
     def archive(self) -> ArchiveStore:

@@ -10,6 +10,8 @@ import attrs
 from tasques.core.archive import ArchivedTask, ArchiveKey
 from tasques.core.documents import Stored
 from tasques.core.leadership import LeaderLock
+from tasques.core.listing import QueueSummary, TaskQuery
+from tasques.core.policies import QueuePolicy
 from tasques.core.ports.documents import (
     DocumentStore,
     Malformed,
@@ -31,6 +33,7 @@ class ClaimableQuery:
 
     Attributes:
         queues: Where to look, sorted and without doubles; empty for every queue.
+        paused: Of these, where not to look; all of them may be.
         now: Due by then.
         limit: At most so many, the first in :attr:`~tasques.core.tasks.Task.claim_order`.
     """
@@ -38,6 +41,7 @@ class ClaimableQuery:
     queues: tuple[QueueName, ...]
     now: Instant
     limit: int
+    paused: tuple[QueueName, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -65,8 +69,9 @@ class TaskStore(DocumentStore[TaskKey, Task], Protocol):
 
     Besides the guarantees of :class:`~tasques.core.ports.documents.DocumentStore`:
 
-    G8. ``find_*`` propose: they may miss what was written within ``visibility_lag`` and may show
-        versions that have moved. A replace on such a version conflicts.
+    G8. ``find_*`` and ``summarise`` propose: they may miss what was written within
+        ``visibility_lag`` and may show versions that have moved. A replace on such a version
+        conflicts.
     G9. ``find_claimable`` gives each query's candidates in claim order.
     G10 for searches: no more than *limit* good documents are hidden by any number of bad ones.
     G12. ``count_outstanding`` counts every task whose write was acknowledged before the call.
@@ -88,6 +93,37 @@ class TaskStore(DocumentStore[TaskKey, Task], Protocol):
 
     def find_finished(self, query: FinishedQuery) -> Sequence[StoredTask]:
         """Propose tasks of all queues to archive."""
+
+    def find_expired(self, *, before: Instant, limit: int) -> Sequence[StoredTask]:
+        """
+        Propose waiting tasks of all queues whose ``expires_at`` is at or before *before*.
+
+        At most *limit*, the longest over first.
+        """
+
+    def find_tasks(self, query: TaskQuery) -> Sequence[StoredTask]:
+        """
+        The tasks of a queue that a filter means, in the order of listings.
+
+        Any number of bad documents hides no good one, and fewer than the limit is the end.
+
+        Raises:
+            StoreUnavailable: Also where only a part could be searched.
+        """
+
+    def queue_names(self) -> frozenset[QueueName]:
+        """The queues that have ever been used, as of now; those of others' making too."""
+
+    def summarise(self, *, now: Instant) -> Sequence[QueueSummary]:
+        """
+        How every queue stands that has ever been used, by name.
+
+        Args:
+            now: What is due by then, with attempts left, is ready.
+
+        Raises:
+            StoreUnavailable: Also where only a part could be counted.
+        """
 
     def count_outstanding(self, queue: QueueName, recurring_task_id: RecurringTaskId) -> int:
         """
@@ -117,6 +153,13 @@ class LeaderLockStore(DocumentStore[str, LeaderLock], Protocol):
     """Where leaders' locks are kept, by their names."""
 
 
+class PolicyStore(DocumentStore[QueueName, QueuePolicy], Protocol):
+    """Where the policies of queues are kept; there are few."""
+
+    def find_all(self) -> Sequence[Stored[QueuePolicy]]:
+        """All there are; sees every write acknowledged before the call."""
+
+
 class ArchiveStore(Protocol):
     """
     Where finished tasks go.
@@ -143,4 +186,14 @@ class ArchiveStore(Protocol):
         The archived task of that queue and id, of several lives the last created.
 
         Sees what an original server archived too. May miss what was archived within a second or so.
+        """
+
+    def find_tasks(self, query: TaskQuery) -> Sequence[StoredTask]:
+        """
+        The archived tasks of a queue that a filter means, in the order of listings.
+
+        Each life of a task once. May miss what was archived within a second or so.
+
+        Raises:
+            StoreUnavailable: Also where only a part could be searched.
         """

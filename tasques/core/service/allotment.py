@@ -13,8 +13,9 @@ from typing import TypeAlias
 import attrs
 
 from tasques.core import lifecycle
-from tasques.core.admission import QueuePolicy, admit
+from tasques.core.admission import admit
 from tasques.core.documents import Operation
+from tasques.core.policies import QueuePolicy
 from tasques.core.ports import Replace, Runtime
 from tasques.core.queues import QueueName, WorkerId
 from tasques.core.service.candidates import Candidates
@@ -22,7 +23,7 @@ from tasques.core.service.waiting import Waiter
 from tasques.core.tasks import StoredTask, Task
 from tasques.core.values import Instant
 
-Policies: TypeAlias = Callable[[Iterable[QueueName]], Mapping[QueueName, QueuePolicy]]
+Policies: TypeAlias = Callable[[], Mapping[QueueName, QueuePolicy]]
 
 
 @attrs.frozen(eq=False)
@@ -62,14 +63,15 @@ def allot(
     Decide for *waiters*, the oldest first; what is allotted is taken out of *candidates*.
 
     Args:
-        policies: The policies of the queues named; asked for every candidate, so it must be quick.
+        policies: The policies of queues; must not block.
     """
     allotment = Allotment()
+    laid_down = policies()
     empty: set[tuple[QueueName, ...]] = set()
     for waiter in waiters:
         if waiter.request.queues in empty:
             continue
-        picks = _serve(waiter, candidates, policies, runtime, allotment.expired)
+        picks = _serve(waiter, candidates, laid_down, runtime, allotment.expired)
         allotment.picks.extend(picks)
         if not picks and waiter.request.min_amount == 1:
             empty.add(waiter.request.queues)
@@ -79,7 +81,7 @@ def allot(
 def _serve(
     waiter: Waiter,
     candidates: Candidates,
-    policies: Policies,
+    policies: Mapping[QueueName, QueuePolicy],
     runtime: Runtime,
     expired: list[Replace[Task]],
 ) -> list[Pick]:
@@ -88,7 +90,7 @@ def _serve(
     now, at = runtime.wall(), runtime.monotonic()
     ready: list[tuple[StoredTask, float]] = []
     for stored, since in candidates.draw(request.queues, at=at):
-        admitted = admit([stored], policies([stored.document.queue]), now)
+        admitted = admit([stored], policies, now)
         ready += [(candidate, since) for candidate in admitted.ready]
         expired += [
             _replacement(c, lifecycle.expire(c.document, now=now), "expire", runtime)

@@ -23,14 +23,17 @@ has to wait, on a thread of the dispatcher's own.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+import attrs
+
 from tasques.core import errors
-from tasques.core.admission import QueuePolicy
 from tasques.core.documents import Stored
+from tasques.core.policies import QueuePolicy
 from tasques.core.ports import (
     Blocked,
+    ClaimableQuery,
     Rejected,
     Replace,
     Runtime,
@@ -65,7 +68,7 @@ def _always() -> bool:
     return True
 
 
-def _no_policies(_: Iterable[QueueName]) -> Mapping[QueueName, QueuePolicy]:
+def _no_policies() -> Mapping[QueueName, QueuePolicy]:
     return {}
 
 
@@ -78,7 +81,9 @@ class ClaimDispatcher:
     Hands out tasks to those who wait; see the module's text for what it guarantees.
 
     Args:
-        policies: The policies of the queues named; asked for every candidate, so it must be quick.
+        policies: The policies of queues; asked for in every round, so it must not block.
+        prepare: Called before each claim is entered; may block, and may raise an
+            :class:`~tasques.core.errors.Unavailable`.
         held: Told of every task that is handed out.
         gate: Raises an :class:`~tasques.core.errors.Unavailable` while nothing may be claimed.
     """
@@ -89,6 +94,7 @@ class ClaimDispatcher:
         runtime: Runtime,
         *,
         policies: Policies = _no_policies,
+        prepare: Callable[[], None] = _open_gate,
         gate: Callable[[], None] = _open_gate,
         held: HeldTasks | None = None,
     ) -> None:
@@ -98,6 +104,7 @@ class ClaimDispatcher:
         self._settlement = Settlement(store, runtime)
         self._policies = policies
         self._gate = gate
+        self._prepare = prepare
         lag = store.traits.visibility_lag
         self._schedule = SearchSchedule(runtime, lag)
         # What can be found at once need not be remembered for those who come later.
@@ -167,6 +174,7 @@ class ClaimDispatcher:
             Unavailable: If this server is stopping, or the gate is shut.
         """
         self._gate()
+        self._prepare()
         with self._lock:
             if self._closed:
                 raise errors.ShuttingDown("this server is stopping")
@@ -263,7 +271,7 @@ class ClaimDispatcher:
             gone = [waiter for waiter in self._waiters.values() if not waiter.is_connected()]
             for waiter in gone:
                 self._close(waiter)
-            queries = [] if self._closed else self._schedule.queries(self._waiters.values())
+            queries = [] if self._closed else self._queries()
             last = self._registered
         for waiter in gone:
             waiter.deliver(())  # nobody reads it, but a thread may be waiting for it
@@ -283,6 +291,12 @@ class ClaimDispatcher:
                 break
             self._confirm(allotment)
         self._answer_overdue()
+
+    def _queries(self) -> list[ClaimableQuery]:
+        # Tasks of a paused queue would fill the answer, and hide those of others.
+        paused = tuple(sorted(p.queue for p in self._policies().values() if p.is_paused))
+        queries = self._schedule.queries(self._waiters.values())
+        return [attrs.evolve(query, paused=paused) for query in queries] if paused else queries
 
     def _absorb(
         self, found: Mapping[tuple[QueueName, ...], Sequence[StoredTask]], last: int

@@ -22,6 +22,7 @@ from typing import Final
 
 import attrs
 
+from tasques.core.listing import QueueSummary, TaskQuery
 from tasques.core.ports import (
     ClaimableQuery,
     Condition,
@@ -128,6 +129,22 @@ class GroupCommit:
     def find_finished(self, query: FinishedQuery) -> Sequence[StoredTask]:
         """The store's."""
         return self._store.find_finished(query)
+
+    def find_expired(self, *, before: Instant, limit: int) -> Sequence[StoredTask]:
+        """The store's."""
+        return self._store.find_expired(before=before, limit=limit)
+
+    def find_tasks(self, query: TaskQuery) -> Sequence[StoredTask]:
+        """The store's."""
+        return self._store.find_tasks(query)
+
+    def queue_names(self) -> frozenset[QueueName]:
+        """The store's."""
+        return self._store.queue_names()
+
+    def summarise(self, *, now: Instant) -> Sequence[QueueSummary]:
+        """The store's."""
+        return self._store.summarise(now=now)
 
     def count_outstanding(self, queue: QueueName, recurring_task_id: RecurringTaskId) -> int:
         """The store's."""

@@ -41,6 +41,10 @@ def _nobody(stored: StoredTask) -> None:
     """Nobody wants to know."""
 
 
+def _every_queue(queue: QueueName) -> None:
+    """Any queue may come to be."""
+
+
 class TaskService:
     """
     The use cases of one task.
@@ -51,6 +55,8 @@ class TaskService:
             two seconds at most.
         on_waiting: Told of every task that began to wait here: created, failed, given back.
         held: The versions that were handed out here.
+        ensure_allowed: Raises :class:`~tasques.core.errors.InvalidInput` for a queue that may not
+            come to be.
     """
 
     def __init__(
@@ -62,6 +68,7 @@ class TaskService:
         patience: Duration = Duration.of_seconds(10),
         on_waiting: Callable[[StoredTask], None] = _nobody,
         held: HeldTasks | None = None,
+        ensure_allowed: Callable[[QueueName], None] = _every_queue,
     ) -> None:
         self._runtime = runtime
         self._held = held or HeldTasks(runtime)
@@ -69,6 +76,7 @@ class TaskService:
         self._conflict_retries = conflict_retries
         self._patience = patience
         self._on_waiting = on_waiting
+        self._ensure_allowed = ensure_allowed
 
     def create(self, new: NewTask, *, idempotency_key: str | None = None) -> StoredTask:
         """
@@ -79,7 +87,8 @@ class TaskService:
                 now. Not together with an id.
 
         Raises:
-            InvalidInput: If both an id and a key are given, or the store cannot hold the task.
+            InvalidInput: If both an id and a key are given, the queue may not come to be, or the
+                store cannot hold the task.
             TaskAlreadyExists: If the queue has the id.
             IdempotencyKeyReused: If the key was used with another content.
             Unavailable: If it could not be done, or not be known to be done, in time.
@@ -88,6 +97,7 @@ class TaskService:
             raise errors.InvalidInput(
                 [errors.Fault("id", "exclusive", "an id and an Idempotency-Key exclude each other")]
             )
+        self._ensure_allowed(new.queue)
         id = new.id or TaskId(self._id_for(new.queue, idempotency_key))
         content = None if idempotency_key is None else _content_digest(new)
         task = lifecycle.create(new, id=id, now=self._runtime.wall())
