@@ -11,6 +11,7 @@ Everything that can go wrong, one class for each meaning.
     │   │   └── IdempotencyKeyReused
     │   ├── TaskNotClaimed
     │   ├── TaskNotOwned
+    │   │   └── ClaimNotCurrent   by the worker that asks, but under another claim
     │   ├── ReportFromThePast
     │   ├── VersionConflict       lost every race for the document
     │   ├── IllegalTransition     no row of the lifecycle's table
@@ -122,6 +123,18 @@ class TaskNotOwned(TaskError):
     def __init__(self, task_id: str, worker_id: str) -> None:
         super().__init__(f"The Task was not owned by the worker [{worker_id}]", task_id=task_id)
         self.worker_id = worker_id
+
+
+class ClaimNotCurrent(TaskNotOwned):
+    """The worker names another claim than the one under which it holds the task: an earlier one."""
+
+    def __init__(self, task_id: str, worker_id: str, *, claim_id: str) -> None:
+        super().__init__(task_id, worker_id)
+        self.args = (
+            f"The Task was not owned under the claim [{claim_id}];"
+            f" the worker [{worker_id}] holds it under another",
+        )
+        self.claim_id = claim_id
 
 
 class ReportFromThePast(TaskError):

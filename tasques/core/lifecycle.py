@@ -34,6 +34,7 @@ from tasques.core.tasks import (
     MAX_PRIORITY,
     MIN_PRIORITY,
     Claim,
+    ClaimId,
     Ended,
     EndReason,
     Extensions,
@@ -141,9 +142,12 @@ def is_due(task: Task, now: Instant) -> bool:
     return task.state.is_claimable and task.run_at <= now and task.remaining_attempts > 0
 
 
-def claim(task: Task, *, worker: WorkerId, now: Instant) -> Task:
+def claim(task: Task, *, worker: WorkerId, now: Instant, claim_id: ClaimId | None = None) -> Task:
     """
     *task* in the hands of *worker*, with one attempt more.
+
+    Args:
+        claim_id: Names this claim, so that its worker can say which of its claims it means.
 
     Raises:
         IllegalTransition: If it is in no claimable state, not due yet, or out of attempts.
@@ -161,23 +165,32 @@ def claim(task: Task, *, worker: WorkerId, now: Instant) -> Task:
             claimed_at=now,
             times_out_at=now.plus(task.processing_timeout),
         ),
+        extensions=attrs.evolve(task.extensions, claim_id=claim_id),
     )
 
 
-def report(task: Task, *, worker: WorkerId, data: JsonObject | None, at: Instant) -> Task:
+def report(
+    task: Task,
+    *,
+    worker: WorkerId,
+    data: JsonObject | None,
+    at: Instant,
+    claim_id: ClaimId | None = None,
+) -> Task:
     """
     *task* with a sign of life from its worker, which moves the time-out.
 
     Args:
         at: When the request came in. Up to a minute before the last report counts as that report's
             time: the clocks of two servers differ, and a worker is not to blame.
+        claim_id: The claim that the worker means; None if it does not say.
 
     Raises:
         TaskNotClaimed: If it is not claimed.
-        TaskNotOwned: If another worker holds it.
+        TaskNotOwned: If another worker holds it, or it does under another claim.
         ReportFromThePast: If the last report is more than a minute younger.
     """
-    held = _held_by(task, worker, Action.REPORT)
+    held = _held_by(task, worker, Action.REPORT, claim_id)
     last = held.last_report
     if last is not None and at < last.at:
         if at.plus(REPORT_TOLERANCE) < last.at:
@@ -195,15 +208,25 @@ def report(task: Task, *, worker: WorkerId, data: JsonObject | None, at: Instant
     )
 
 
-def complete(task: Task, *, worker: WorkerId, data: JsonObject | None, now: Instant) -> Task:
+def complete(
+    task: Task,
+    *,
+    worker: WorkerId,
+    data: JsonObject | None,
+    now: Instant,
+    claim_id: ClaimId | None = None,
+) -> Task:
     """
     *task* done, by the worker that holds it. A request to cancel came too late.
 
+    Args:
+        claim_id: The claim that the worker means; None if it does not say.
+
     Raises:
         TaskNotClaimed: If it is not claimed.
-        TaskNotOwned: If another worker holds it.
+        TaskNotOwned: If another worker holds it, or it does under another claim.
     """
-    held = _held_by(task, worker, Action.COMPLETE)
+    held = _held_by(task, worker, Action.COMPLETE, claim_id)
     result = Result(at=now, verdict=Verdict.SUCCESS, data=data)
     return attrs.evolve(
         task,
@@ -222,6 +245,7 @@ def fail(
     jitter: float,
     retry_in: Duration | None = None,
     give_up: bool = False,
+    claim_id: ClaimId | None = None,
 ) -> Task:
     """
     *task* after an attempt that its worker calls failed: waiting for the next one, or dead.
@@ -230,12 +254,13 @@ def fail(
         jitter: In ``[0, 1)``; see :func:`tasques.core.retry.delay`.
         retry_in: Wait so long instead of the backoff; below zero counts as zero.
         give_up: No further attempt, however many are left.
+        claim_id: The claim that the worker means; None if it does not say.
 
     Raises:
         TaskNotClaimed: If it is not claimed.
-        TaskNotOwned: If another worker holds it.
+        TaskNotOwned: If another worker holds it, or it does under another claim.
     """
-    _held_by(task, worker, Action.FAIL)
+    _held_by(task, worker, Action.FAIL, claim_id)
     return _failed(task, data=data, now=now, jitter=jitter, retry_in=retry_in, give_up=give_up)
 
 
@@ -293,18 +318,26 @@ def _end_of_failure(task: Task, now: Instant, *, give_up: bool) -> Ended | None:
     return None
 
 
-def unclaim(task: Task, *, worker: WorkerId, now: Instant, run_in: Duration | None = None) -> Task:
+def unclaim(
+    task: Task,
+    *,
+    worker: WorkerId,
+    now: Instant,
+    run_in: Duration | None = None,
+    claim_id: ClaimId | None = None,
+) -> Task:
     """
     *task* given back by the worker that holds it; the attempt does not count.
 
     Args:
         run_in: Not to be claimed again before so long; else it keeps its ``run_at``.
+        claim_id: The claim that the worker means; None if it does not say.
 
     Raises:
         TaskNotClaimed: If it is not claimed.
-        TaskNotOwned: If another worker holds it.
+        TaskNotOwned: If another worker holds it, or it does under another claim.
     """
-    _held_by(task, worker, Action.UNCLAIM)
+    _held_by(task, worker, Action.UNCLAIM, claim_id)
     cancelled = task.extensions.cancel_requested_at is not None
     ended = Ended(reason=EndReason.CANCELLED, at=now) if cancelled else None
     returned = attrs.evolve(
@@ -402,13 +435,25 @@ def reprioritise(task: Task, *, priority: int, now: Instant) -> Task:
     )
 
 
-def _held_by(task: Task, worker: WorkerId, action: Action) -> Claim:
-    """The claim on *task*, if *worker* has it: first what it is, then whose."""
+def _held_by(task: Task, worker: WorkerId, action: Action, claim_id: ClaimId | None) -> Claim:
+    """The claim on *task*, if *worker* has it: first what it is, then whose, then which."""
     next_state(task, action)
     claim = claim_of(task)
     if claim.worker_id != worker:
         raise errors.TaskNotOwned(task.id, worker)
+    if claim_id is not None and not is_last_claim(task, claim_id):
+        raise errors.ClaimNotCurrent(task.id, worker, claim_id=claim_id)
     return claim
+
+
+def is_last_claim(task: Task, claim_id: ClaimId) -> bool:
+    """
+    Whether *claim_id* names the current claim of *task* or, once it has ended, the last one.
+
+    Where the document does not say, nothing speaks against it: then the worker's id alone decides,
+    as it does with an original server.
+    """
+    return task.extensions.claim_id in (None, claim_id)
 
 
 def claim_of(task: Task) -> Claim:

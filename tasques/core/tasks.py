@@ -9,7 +9,7 @@ that rewrites a task's document drops it: no rule that keeps data safe may rest 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, Self, TypeAlias
+from typing import Final, NewType, Self, TypeAlias
 
 import attrs
 
@@ -17,6 +17,9 @@ from tasques.core.documents import Operation, Stored
 from tasques.core.json_object import JsonObject
 from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.values import Duration, Instant
+
+#: Tells a worker's claims of one task apart.
+ClaimId = NewType("ClaimId", str)
 
 #: An attempt more than this cannot be stored, and an attempt is one more than a retry.
 MAX_RETRY_TIMES: Final = 2**63 - 2
@@ -121,6 +124,8 @@ class Extensions:
 
     Attributes:
         operation: The write that made this version.
+        claim_id: The current claim's or, once it has ended, the last one's; None where it was made,
+            or the document rewritten, by a server that knows of none.
         created_digest: The digest of the create, where it came with an idempotency key.
         cancel_requested_at: Somebody wants this claimed task to end.
         expires_at: A task not started by then is not worth starting.
@@ -128,6 +133,7 @@ class Extensions:
     """
 
     operation: Operation | None = None
+    claim_id: ClaimId | None = None
     created_digest: str | None = None
     cancel_requested_at: Instant | None = None
     expires_at: Instant | None = None

@@ -26,6 +26,7 @@ from tasques.core.tasks import (
     MAX_RETRY_TIMES,
     MIN_PRIORITY,
     Claim,
+    ClaimId,
     Ended,
     EndReason,
     Extensions,
@@ -369,11 +370,18 @@ def _results(times: SearchStrategy[Instant]) -> SearchStrategy[Result]:
 
 
 @cache
+def claim_ids() -> SearchStrategy[ClaimId]:
+    """What tells claims apart: 128 bits in hexadecimal."""
+    return st.text("0123456789abcdef", min_size=32, max_size=32).map(ClaimId)
+
+
+@cache
 def _extensions(times: SearchStrategy[Instant]) -> SearchStrategy[Extensions]:
     digest = st.text("0123456789abcdef", min_size=64, max_size=64)
     return st.builds(
         Extensions,
         operation=st.none() | operations(),
+        claim_id=st.none() | claim_ids(),
         created_digest=st.none() | digest,
         expires_at=st.none() | times,
     )

@@ -29,6 +29,10 @@ from tasques.core.values import Instant
             " which overrides the current one reported at [2020-01-01T00:00:01Z]",
         ),
         (
+            errors.ClaimNotCurrent("abc", "w", claim_id="7f"),
+            "The Task was not owned under the claim [7f]; the worker [w] holds it under another",
+        ),
+        (
             errors.VersionConflict("abc"),
             "Version provided did not match persisted version for [abc]",
         ),

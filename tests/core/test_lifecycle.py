@@ -21,6 +21,7 @@ from tasques.core.tasks import (
     MAX_RETRY_TIMES,
     MIN_PRIORITY,
     Claim,
+    ClaimId,
     Ended,
     EndReason,
     NewTask,
@@ -451,6 +452,78 @@ def test_a_claimed_document_without_a_claim_is_malformed(
     """A broken document is named as such, not taken for somebody's mistake."""
     with pytest.raises(errors.MalformedTask):
         operation(queued(state=State.CLAIMED), ANN)
+
+
+# ---------------------------------------------------------------------- one worker's claims
+
+FIRST, SECOND_CLAIM = ClaimId("1" * 32), ClaimId("2" * 32)
+
+UNDER_A_CLAIM: dict[str, Callable[[Task, ClaimId | None], Task]] = {
+    "report": lambda task, id: lifecycle.report(
+        task, worker=ANN, data=None, at=after(90), claim_id=id
+    ),
+    "complete": lambda task, id: lifecycle.complete(
+        task, worker=ANN, data=None, now=after(90), claim_id=id
+    ),
+    "fail": lambda task, id: lifecycle.fail(
+        task, worker=ANN, data=None, now=after(90), jitter=0, claim_id=id
+    ),
+    "unclaim": lambda task, id: lifecycle.unclaim(task, worker=ANN, now=after(90), claim_id=id),
+}
+
+
+def claimed_twice() -> Task:
+    """A task that Ann holds for the second time."""
+    task = lifecycle.claim(queued(), worker=ANN, now=NOW, claim_id=FIRST)
+    task = lifecycle.time_out(task, now=after(60), jitter=0)
+    return lifecycle.claim(task, worker=ANN, now=after(80), claim_id=SECOND_CLAIM)
+
+
+@pytest.mark.parametrize("operation", UNDER_A_CLAIM.values(), ids=UNDER_A_CLAIM.keys())
+def test_a_worker_may_say_which_of_its_claims_it_means(
+    operation: Callable[[Task, ClaimId | None], Task],
+) -> None:
+    """What comes late from an earlier claim is not taken for the current one's."""
+    task = claimed_twice()
+    with pytest.raises(errors.ClaimNotCurrent) as caught:
+        operation(task, FIRST)
+    assert (caught.value.claim_id, caught.value.worker_id) == (FIRST, ANN)
+    assert task == claimed_twice()
+    assert operation(task, SECOND_CLAIM) == operation(task, None)
+
+
+@pytest.mark.parametrize("operation", UNDER_A_CLAIM.values(), ids=UNDER_A_CLAIM.keys())
+def test_where_the_claim_has_no_id_its_worker_alone_decides(
+    operation: Callable[[Task, ClaimId | None], Task],
+) -> None:
+    """An original server made the claim, or has rewritten the document since."""
+    task = claimed_twice()
+    unnamed = attrs.evolve(task, extensions=attrs.evolve(task.extensions, claim_id=None))
+    assert operation(unnamed, FIRST) == operation(unnamed, None)
+
+
+@pytest.mark.parametrize("operation", UNDER_A_CLAIM.values(), ids=UNDER_A_CLAIM.keys())
+def test_the_id_of_a_claim_outlives_it(operation: Callable[[Task, ClaimId | None], Task]) -> None:
+    """A repeated request is told by it; the next claim has its own, or none."""
+    ended = operation(claimed_twice(), SECOND_CLAIM)
+    assert ended.extensions.claim_id == SECOND_CLAIM
+    assert lifecycle.is_last_claim(ended, SECOND_CLAIM)
+    assert not lifecycle.is_last_claim(ended, FIRST)
+
+
+@given(strategies.tasks(states=[State.QUEUED, State.FAILED]), st.none() | strategies.claim_ids())
+def test_a_claim_takes_no_id_of_an_earlier_one(task: Task, id: ClaimId | None) -> None:
+    """It has the one that it was given; of several claims none can be taken for another."""
+    assume(task.remaining_attempts > 0)
+    claimed = lifecycle.claim(task, worker=ANN, now=strategies.LATEST, claim_id=id)
+    assert claimed.extensions == attrs.evolve(task.extensions, claim_id=id)
+
+
+def test_first_whose_then_which() -> None:
+    """Of a task that another worker holds, it is said that it does."""
+    with pytest.raises(errors.TaskNotOwned) as caught:
+        lifecycle.complete(claimed_twice(), worker=BOB, data=None, now=NOW, claim_id=FIRST)
+    assert not isinstance(caught.value, errors.ClaimNotCurrent)
 
 
 # ------------------------------------------------------------------------------- the table

@@ -16,7 +16,16 @@ from tasques.core import lifecycle
 from tasques.core.documents import Operation
 from tasques.core.json_object import JsonObject
 from tasques.core.queues import QueueName, TaskId, WorkerId
-from tasques.core.tasks import Ended, EndReason, Extensions, NewTask, State, Task, Verdict
+from tasques.core.tasks import (
+    ClaimId,
+    Ended,
+    EndReason,
+    Extensions,
+    NewTask,
+    State,
+    Task,
+    Verdict,
+)
 from tasques.core.values import Duration, Instant
 from tasques.testing import strategies
 
@@ -93,6 +102,7 @@ def test_what_only_tasques_for_python_knows_is_under_ext() -> None:
     """One object with a version, so that an original drops it whole and a later one may grow."""
     extensions = Extensions(
         operation=Operation(token="00ff", verb="claim", digest="d1"),
+        claim_id=ClaimId("00ff"),
         created_digest="d0",
         cancel_requested_at=NOW,
         expires_at=NOW,
@@ -100,6 +110,7 @@ def test_what_only_tasques_for_python_knows_is_under_ext() -> None:
     )
     assert json.loads(encode(a_task(extensions=extensions)))["ext"] == {
         "op": {"token": "00ff", "verb": "claim", "digest": "d1"},
+        "claim": "00ff",
         "created": "d0",
         "cancel": str(NOW),
         "expires_at": str(NOW),

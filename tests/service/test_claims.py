@@ -67,6 +67,15 @@ def test_a_claim_takes_what_is_ready_in_claim_order(
         assert store.stored[stored.document.key] == stored
 
 
+def test_each_claim_has_an_id_of_its_own(store: ScriptedStore, dispatcher: ClaimDispatcher) -> None:
+    """By which its worker can tell it from its other claims; another try of a claim is another."""
+    fill(store, "a", "b")
+    claimed = [stored.document for stored in dispatcher.claim(request(amount=2))]
+    claim_ids = [task.extensions.claim_id for task in claimed]
+    assert len(set(claim_ids)) == 2
+    assert claim_ids == [task.operation and task.operation.token for task in claimed]
+
+
 def test_a_claim_that_does_not_wait_looks_once(
     store: ScriptedStore, dispatcher: ClaimDispatcher
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tasques.adapters.memory.backend import MemoryBackend
 from tasques.core.ports import Problem
 from tasques.core.service.clock import ClockWatch
+from tasques.core.service.election import Leadership
 from tasques.core.service.health import Health
 from tasques.core.values import Duration, Instant
 from tests.service.conftest import START, QuickRuntime
@@ -119,3 +120,13 @@ def test_background_work_that_fails_is_shown(health: Health) -> None:
     assert health.readiness().ready
     work.last_error = None
     assert codes(health) == []
+
+
+def test_it_is_known_who_leads(backend: Ailing, runtime: QuickRuntime, clock: ClockWatch) -> None:
+    """As of when it is asked for; nothing is known where nobody stands for election."""
+    known = [Leadership(), Leadership(leader_id="leader-7f", is_here=True, since=START)]
+    health = Health(backend, runtime, clock, leadership=lambda: known[0])
+    assert health.readiness().leadership == Leadership()
+    known.pop(0)
+    assert health.readiness().leadership == known[0]
+    assert Health(backend, runtime, clock).readiness().leadership is None

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import attrs
 import pytest
 
 from tasques.core import errors, lifecycle
+from tasques.core.documents import Stored, Version
 from tasques.core.json_object import JsonObject
-from tasques.core.ports import Conflict, Exists, Write, WriteOutcome
+from tasques.core.ports import (
+    ArchiveStore,
+    Conflict,
+    Exists,
+    Malformed,
+    Missing,
+    ReadOutcome,
+    Write,
+    WriteOutcome,
+)
 from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.service.held_tasks import HeldTasks
-from tasques.core.service.task_service import TaskService
-from tasques.core.tasks import Extensions, NewTask, State, StoredTask, Task, TaskKey
+from tasques.core.service.task_service import FoundTask, TaskService
+from tasques.core.tasks import (
+    ClaimId,
+    Extensions,
+    NewTask,
+    State,
+    StoredTask,
+    Task,
+    TaskKey,
+)
 from tasques.core.values import Duration
 from tests.service.conftest import MINUTE, START, QuickRuntime, ScriptedStore, make_task
 
@@ -50,9 +68,12 @@ def tasks(store: ScriptedStore, runtime: QuickRuntime) -> TaskService:
     return TaskService(store, runtime)
 
 
-def claim(store: ScriptedStore, worker: WorkerId = WORKER) -> StoredTask:
+def claim(
+    store: ScriptedStore, worker: WorkerId = WORKER, claim_id: ClaimId | None = None
+) -> StoredTask:
     task = store.stored[KEY].document if KEY in store.stored else make_task()
-    return store.put(lifecycle.claim(task, worker=worker, now=START)).stored
+    claimed = lifecycle.claim(task, worker=worker, now=START, claim_id=claim_id)
+    return store.put(claimed).stored
 
 
 def test_a_created_task_can_be_read(tasks: TaskService) -> None:
@@ -194,6 +215,49 @@ def test_a_repeat_does_not_hide_who_holds_the_task_now(
         tasks.fail(KEY, worker=WORKER, data=None, retry_in=Duration(0))
 
 
+FIRST, SECOND = ClaimId("1" * 32), ClaimId("2" * 32)
+
+
+def test_a_late_duplicate_does_not_hit_the_next_claim(
+    tasks: TaskService, store: ScriptedStore
+) -> None:
+    """A failure is sent twice, and the same worker claims the task in between."""
+    claim(store, claim_id=FIRST)
+    tasks.fail(KEY, worker=WORKER, data=DATA, retry_in=Duration(0), claim_id=FIRST)
+    second = claim(store, claim_id=SECOND)
+    with pytest.raises(errors.ClaimNotCurrent):
+        tasks.fail(KEY, worker=WORKER, data=DATA, retry_in=Duration(0), claim_id=FIRST)
+    assert store.stored[KEY] == second
+
+
+def test_a_late_duplicate_is_not_answered_for_the_next_claim(
+    tasks: TaskService, store: ScriptedStore
+) -> None:
+    """Both claims have ended with the same words; only the last one can be repeated."""
+    for claim_id in (FIRST, SECOND):
+        claim(store, claim_id=claim_id)
+        tasks.fail(KEY, worker=WORKER, data=DATA, retry_in=Duration(0), claim_id=claim_id)
+    last = store.stored[KEY]
+    for known in (SECOND, None):
+        again = tasks.fail(KEY, worker=WORKER, data=DATA, retry_in=Duration(0), claim_id=known)
+        assert again == last
+    with pytest.raises(errors.TaskNotClaimed):
+        tasks.fail(KEY, worker=WORKER, data=DATA, retry_in=Duration(0), claim_id=FIRST)
+
+
+def test_a_claim_made_elsewhere_is_known_by_its_id_too(
+    store: ScriptedStore, runtime: QuickRuntime
+) -> None:
+    """Handed out here, timed out, claimed by the same worker at another server: that claim counts."""
+    strict(store)
+    held = HeldTasks(runtime)
+    tasks = TaskService(store, runtime, held=held)
+    held.keep(claim(store, claim_id=FIRST))
+    store.put(lifecycle.claim(make_task(), worker=WORKER, now=START, claim_id=SECOND))
+    done = tasks.complete(KEY, worker=WORKER, data=None, claim_id=SECOND)
+    assert done.document.state is State.DONE
+
+
 def test_a_report_is_not_answered_from_memory(tasks: TaskService, store: ScriptedStore) -> None:
     """Each moves the time-out; a report on a finished task is refused."""
     claim(store)
@@ -210,6 +274,68 @@ def test_what_is_not_there_is_not_found(tasks: TaskService) -> None:
         tasks.get(missing)
     with pytest.raises(errors.TaskNotFound):
         tasks.complete(missing, worker=WORKER, data=None)
+
+
+class OneArchived:
+    """An archive in which nothing but *outcome* is found; nobody writes to it here."""
+
+    def __init__(self, outcome: ReadOutcome[Task]) -> None:
+        self._outcome = outcome
+        self.asked: list[TaskKey] = []
+
+    def find_task(self, key: TaskKey) -> ReadOutcome[Task]:
+        self.asked.append(key)
+        return self._outcome
+
+
+def with_archive(
+    store: ScriptedStore, runtime: QuickRuntime, outcome: ReadOutcome[Task]
+) -> tuple[TaskService, OneArchived]:
+    archive = OneArchived(outcome)
+    return TaskService(store, runtime, archive=cast(ArchiveStore, archive)), archive
+
+
+COPY = Stored(document=make_task(), version=Version(1, 7))
+
+
+def test_an_archived_task_is_found_by_those_who_ask_for_it(
+    store: ScriptedStore, runtime: QuickRuntime
+) -> None:
+    """And by nobody else: its id can be used again."""
+    tasks, archive = with_archive(store, runtime, COPY)
+    assert tasks.find(KEY, archived=True) == FoundTask(stored=COPY, is_archived=True)
+    assert tasks.get(KEY, archived=True) == COPY
+    assert archive.asked == [KEY, KEY]
+    with pytest.raises(errors.TaskNotFound):
+        tasks.get(KEY)
+    assert archive.asked == [KEY, KEY]
+
+
+def test_the_queue_is_preferred_to_the_archive(store: ScriptedStore, runtime: QuickRuntime) -> None:
+    """What is in the queue is the latest life of a task, and nobody has to search for it."""
+    tasks, archive = with_archive(store, runtime, COPY)
+    stored = claim(store)
+    assert tasks.find(KEY, archived=True) == FoundTask(stored=stored)
+    assert not archive.asked
+
+
+def test_what_is_in_neither_is_not_found(store: ScriptedStore, runtime: QuickRuntime) -> None:
+    """Nor where there is no archive to look into."""
+    for tasks in (
+        with_archive(store, runtime, Missing())[0],
+        TaskService(store, runtime),
+    ):
+        with pytest.raises(errors.TaskNotFound):
+            tasks.get(KEY, archived=True)
+
+
+def test_a_copy_that_is_no_task_is_named_as_such(
+    store: ScriptedStore, runtime: QuickRuntime
+) -> None:
+    """As a document in a queue is."""
+    tasks, _ = with_archive(store, runtime, Malformed("odd"))
+    with pytest.raises(errors.MalformedTask, match="odd"):
+        tasks.get(KEY, archived=True)
 
 
 def test_what_was_handed_out_here_is_changed_without_a_read(

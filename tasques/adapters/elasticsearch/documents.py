@@ -37,6 +37,7 @@ from tasques.core.tasks import (
     MAX_RETRY_TIMES,
     MIN_PRIORITY,
     Claim,
+    ClaimId,
     Ended,
     EndReason,
     Extensions,
@@ -81,6 +82,7 @@ class _Ended(msgspec.Struct):
 
 class _Ext(msgspec.Struct, omit_defaults=True):
     op: Op | None = None
+    claim: str | None = None
     created: str | None = None
     cancel: str | None = None
     expires_at: str | None = None
@@ -190,6 +192,7 @@ def _encoded_extensions(extensions: Extensions) -> _Ext | None:
     return _Ext(
         v=EXT_VERSION,
         op=encoded_operation(extensions.operation),
+        claim=extensions.claim_id,
         created=extensions.created_digest,
         cancel=optional_text(extensions.cancel_requested_at),
         expires_at=optional_text(extensions.expires_at),
@@ -301,6 +304,7 @@ def _extensions(document: _Ext) -> Extensions:
     ended = document.ended
     return Extensions(
         operation=operation(document.op),
+        claim_id=None if document.claim is None else ClaimId(document.claim),
         created_digest=document.created,
         cancel_requested_at=optional_instant(document.cancel),
         expires_at=optional_instant(document.expires_at),

@@ -20,7 +20,7 @@ from tasques.core.ports import Replace, Runtime
 from tasques.core.queues import QueueName, WorkerId
 from tasques.core.service.candidates import Candidates
 from tasques.core.service.waiting import Waiter
-from tasques.core.tasks import StoredTask, Task
+from tasques.core.tasks import ClaimId, StoredTask, Task
 from tasques.core.values import Instant
 
 Policies: TypeAlias = Callable[[], Mapping[QueueName, QueuePolicy]]
@@ -106,9 +106,12 @@ def _serve(
 
 
 def _claim(stored: StoredTask, worker: WorkerId, now: Instant, runtime: Runtime) -> Replace[Task]:
-    return _replacement(
-        stored, lifecycle.claim(stored.document, worker=worker, now=now), "claim", runtime
+    # The token is as random and as much the claim's own as an id has to be.
+    operation = Operation(token=runtime.new_id(), verb="claim")
+    claimed = lifecycle.claim(
+        stored.document, worker=worker, now=now, claim_id=ClaimId(operation.token)
     )
+    return Replace(document=claimed.stamped(operation), expected=stored.version)
 
 
 def giving_back(stored: StoredTask, runtime: Runtime) -> Replace[Task]:

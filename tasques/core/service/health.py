@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import attrs
 
 from tasques.core.ports import Backend, Problem, Runtime
 from tasques.core.service.clock import ClockWatch
+from tasques.core.service.election import Leadership
 from tasques.core.values import Duration
 
 _INTERVAL: Final = Duration.of_seconds(1)
@@ -36,12 +37,14 @@ class Readiness:
         problems: Fatal ones make it not ready, the others want a look.
         backend: Where the tasks are, without credentials.
         clock_skew: How far this clock is ahead of the store's, where that is known.
+        leadership: Who leads, as far as is known here; None where nobody stands for election.
     """
 
     ready: bool
     problems: tuple[Problem, ...]
     backend: str
     clock_skew: Duration | None
+    leadership: Leadership | None = None
 
 
 class Health:
@@ -49,15 +52,25 @@ class Health:
     Collects what is known of the backend, the clock and the background work.
 
     Not ready until the backend was looked at once, and after :meth:`start_draining`.
+
+    Args:
+        leadership: Tells who leads; must not block.
     """
 
     def __init__(
-        self, backend: Backend, runtime: Runtime, clock: ClockWatch, work: Sequence[Work] = ()
+        self,
+        backend: Backend,
+        runtime: Runtime,
+        clock: ClockWatch,
+        work: Sequence[Work] = (),
+        *,
+        leadership: Callable[[], Leadership] | None = None,
     ) -> None:
         self._backend = backend
         self._runtime = runtime
         self._clock = clock
         self._work = tuple(work)
+        self._leadership = leadership
         self._found: tuple[Problem, ...] = (
             Problem(code="starting", message="the backend has not been looked at yet"),
         )
@@ -93,4 +106,5 @@ class Health:
             problems=tuple(problems),
             backend=self._backend.url,
             clock_skew=self._clock.skew,
+            leadership=None if self._leadership is None else self._leadership(),
         )

@@ -9,12 +9,18 @@ from tasques.core.service.clock import ClockWatch
 from tasques.core.service.defaults import Defaults
 from tasques.core.service.health import Health
 from tasques.core.service.reaper import Reaper
+from tasques.core.service.recurring_service import RecurringService
 from tasques.core.service.task_service import TaskService
 
 
 @attrs.frozen(kw_only=True)
 class Services:
-    """What a front, HTTP or other, calls; all of it may be called from several threads."""
+    """
+    What a front, HTTP or other, calls; all of it may be called from several threads.
+
+    Attributes:
+        recurring: None where recurring tasks are not offered.
+    """
 
     tasks: TaskService
     claims: ClaimDispatcher
@@ -22,3 +28,4 @@ class Services:
     defaults: Defaults
     clock: ClockWatch
     reaper: Reaper
+    recurring: RecurringService | None = None

@@ -18,11 +18,11 @@ import attrs
 from tasques.core import errors, lifecycle
 from tasques.core.documents import Operation, Stored
 from tasques.core.json_object import JsonObject
-from tasques.core.ports import Create, Replace, Runtime, TaskStore
+from tasques.core.ports import ArchiveStore, Create, Replace, Runtime, TaskStore
 from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.settlement import Overtaken, Settlement, digest, present
-from tasques.core.tasks import NewTask, State, StoredTask, Task, TaskKey
+from tasques.core.tasks import ClaimId, NewTask, State, StoredTask, Task, TaskKey
 from tasques.core.values import Duration
 
 #: A creation is not held for long: its producer can repeat it, and held ones would take the places
@@ -35,6 +35,22 @@ _MADE_BY: Final = {
     "failed": frozenset({State.FAILED, State.DEAD}),
     "unclaim": frozenset({State.QUEUED, State.DEAD}),
 }
+
+
+@attrs.frozen
+class Asker:
+    """Who wants a claimed task changed, and under which claim, if that is said."""
+
+    worker: WorkerId
+    claim_id: ClaimId | None
+
+
+@attrs.frozen(kw_only=True)
+class FoundTask:
+    """A task, and where it was found."""
+
+    stored: StoredTask
+    is_archived: bool = False
 
 
 def _nobody(stored: StoredTask) -> None:
@@ -57,6 +73,7 @@ class TaskService:
         held: The versions that were handed out here.
         ensure_allowed: Raises :class:`~tasques.core.errors.InvalidInput` for a queue that may not
             come to be.
+        archive: Where finished tasks go; None if nobody is to look there.
     """
 
     def __init__(
@@ -69,9 +86,11 @@ class TaskService:
         on_waiting: Callable[[StoredTask], None] = _nobody,
         held: HeldTasks | None = None,
         ensure_allowed: Callable[[QueueName], None] = _every_queue,
+        archive: ArchiveStore | None = None,
     ) -> None:
         self._runtime = runtime
         self._held = held or HeldTasks(runtime)
+        self._archive = archive
         self._settlement = Settlement(store, runtime)
         self._conflict_retries = conflict_retries
         self._patience = patience
@@ -116,20 +135,49 @@ class TaskService:
         named = json.dumps([queue, idempotency_key]).encode()
         return hashlib.sha256(named).hexdigest()[:32]
 
-    def get(self, key: TaskKey) -> StoredTask:
+    def get(self, key: TaskKey, *, archived: bool = False) -> StoredTask:
         """
-        The task as of the last write.
+        The task as of the last write; see :meth:`find`.
+
+        Raises:
+            TaskNotFound, MalformedTask, StoreUnavailable: As in :meth:`find`.
+        """
+        return self.find(key, archived=archived).stored
+
+    def find(self, key: TaskKey, *, archived: bool = False) -> FoundTask:
+        """
+        The task as of the last write, and whether it is archived.
+
+        Args:
+            archived: Whether to look in the archive too, if the queue does not have it; of several
+                lives of a task the last one is shown. What was archived within the last second or so
+                may be missed.
 
         Raises:
             TaskNotFound: If there is none.
             MalformedTask: If the document is not a task.
             StoreUnavailable: If the store is out of reach.
         """
-        return present(self._settlement.read(key, deadline=self._runtime.monotonic()), key)
+        try:
+            return FoundTask(stored=self._read(key, self._runtime.monotonic()))
+        except errors.TaskNotFound:
+            if not archived or self._archive is None:
+                raise
+        return FoundTask(stored=present(self._archive.find_task(key), key), is_archived=True)
 
-    def report(self, key: TaskKey, *, worker: WorkerId, data: JsonObject | None) -> StoredTask:
+    def report(
+        self,
+        key: TaskKey,
+        *,
+        worker: WorkerId,
+        data: JsonObject | None,
+        claim_id: ClaimId | None = None,
+    ) -> StoredTask:
         """
         Record a sign of life; it moves the time-out.
+
+        Args:
+            claim_id: The claim that the worker means; None if it does not say.
 
         Raises:
             TaskNotFound, TaskNotClaimed, TaskNotOwned, ReportFromThePast, VersionConflict,
@@ -139,16 +187,26 @@ class TaskService:
         at = self._runtime.wall()
         stored = self._change(
             key,
-            lambda task: lifecycle.report(task, worker=worker, data=data, at=at),
+            lambda task: lifecycle.report(task, worker=worker, data=data, at=at, claim_id=claim_id),
             self._operation("report", worker, data),
-            worker,
+            Asker(worker, claim_id),
         )
         self._held.keep(stored)
         return stored
 
-    def complete(self, key: TaskKey, *, worker: WorkerId, data: JsonObject | None) -> StoredTask:
+    def complete(
+        self,
+        key: TaskKey,
+        *,
+        worker: WorkerId,
+        data: JsonObject | None,
+        claim_id: ClaimId | None = None,
+    ) -> StoredTask:
         """
         Record success.
+
+        Args:
+            claim_id: The claim that the worker means; None if it does not say.
 
         Raises:
             TaskNotFound, TaskNotClaimed, TaskNotOwned, VersionConflict, MalformedTask, Unavailable:
@@ -157,10 +215,10 @@ class TaskService:
         return self._change(
             key,
             lambda task: lifecycle.complete(
-                task, worker=worker, data=data, now=self._runtime.wall()
+                task, worker=worker, data=data, now=self._runtime.wall(), claim_id=claim_id
             ),
             self._operation("done", worker, data),
-            worker,
+            Asker(worker, claim_id),
         )
 
     def fail(
@@ -171,9 +229,15 @@ class TaskService:
         data: JsonObject | None,
         retry_in: Duration | None = None,
         give_up: bool = False,
+        claim_id: ClaimId | None = None,
     ) -> StoredTask:
         """
         Record a failure; the task waits for its next attempt, or is dead.
+
+        Args:
+            retry_in: The wait for the next attempt, instead of the backoff.
+            give_up: No further attempt.
+            claim_id: The claim that the worker means; None if it does not say.
 
         Raises:
             TaskNotFound, TaskNotClaimed, TaskNotOwned, VersionConflict, MalformedTask, Unavailable:
@@ -190,18 +254,28 @@ class TaskService:
                 jitter=jitter,
                 retry_in=retry_in,
                 give_up=give_up,
+                claim_id=claim_id,
             ),
             self._operation("failed", worker, data, retry_in, give_up),
-            worker,
+            Asker(worker, claim_id),
         )
         self._announce(stored)
         return stored
 
     def unclaim(
-        self, key: TaskKey, *, worker: WorkerId, run_in: Duration | None = None
+        self,
+        key: TaskKey,
+        *,
+        worker: WorkerId,
+        run_in: Duration | None = None,
+        claim_id: ClaimId | None = None,
     ) -> StoredTask:
         """
         Give a claimed task back, at no cost of an attempt.
+
+        Args:
+            run_in: Not to be claimed again before so long.
+            claim_id: The claim that the worker means; None if it does not say.
 
         Raises:
             TaskNotFound, TaskNotClaimed, TaskNotOwned, VersionConflict, MalformedTask, Unavailable:
@@ -210,10 +284,10 @@ class TaskService:
         stored = self._change(
             key,
             lambda task: lifecycle.unclaim(
-                task, worker=worker, now=self._runtime.wall(), run_in=run_in
+                task, worker=worker, now=self._runtime.wall(), run_in=run_in, claim_id=claim_id
             ),
             self._operation("unclaim", worker, None, run_in),
-            worker,
+            Asker(worker, claim_id),
         )
         self._announce(stored)
         return stored
@@ -241,7 +315,7 @@ class TaskService:
         key: TaskKey,
         decide: Callable[[Task], Task],
         operation: Operation,
-        worker: WorkerId,
+        asker: Asker,
     ) -> StoredTask:
         deadline = self._deadline(self._patience)
         held = self._held.take(key)
@@ -256,7 +330,7 @@ class TaskService:
                     held, current = None, self._read(key, deadline)
                     continue
                 if isinstance(error, errors.TaskNotClaimed) and _was_made_by(
-                    operation, worker, current.document
+                    operation, asker, current.document
                 ):
                     return current
                 raise
@@ -274,7 +348,7 @@ class TaskService:
         return present(self._settlement.read(key, deadline=deadline), key)
 
 
-def _was_made_by(operation: Operation, worker: WorkerId, task: Task) -> bool:
+def _was_made_by(operation: Operation, asker: Asker, task: Task) -> bool:
     """Whether *task* is what an identical request of the same worker made of it before."""
     last = task.extensions.operation
     return (
@@ -282,7 +356,8 @@ def _was_made_by(operation: Operation, worker: WorkerId, task: Task) -> bool:
         and (last.verb, last.digest) == (operation.verb, operation.digest)
         and task.state in _MADE_BY.get(operation.verb, ())
         and task.last_claim is not None
-        and task.last_claim.worker_id == worker
+        and task.last_claim.worker_id == asker.worker
+        and (asker.claim_id is None or lifecycle.is_last_claim(task, asker.claim_id))
     )
 
 
