@@ -19,7 +19,7 @@ from tasques.core.documents import Operation
 from tasques.core.listing import ListOrder, Position, QueueSummary, TaskFilter, TaskQuery
 from tasques.core.ports import ArchiveStore, Replace, Runtime, TaskStore, WriteOutcome
 from tasques.core.service.settlement import Overtaken, Settlement, present
-from tasques.core.tasks import StoredTask, Task, TaskKey
+from tasques.core.tasks import MAX_PRIORITY, MIN_PRIORITY, StoredTask, Task, TaskKey
 from tasques.core.values import Duration, Instant
 
 #: Tasks that one call of an operation on many looks at, at most.
@@ -61,8 +61,8 @@ class Reprioritise:
 
     priority: int = attrs.field(
         validator=[
-            attrs.validators.ge(lifecycle.MIN_PRIORITY),
-            attrs.validators.le(lifecycle.MAX_PRIORITY),
+            attrs.validators.ge(MIN_PRIORITY),
+            attrs.validators.le(MAX_PRIORITY),
         ]
     )
 
@@ -155,7 +155,7 @@ class OperatorService:
         """
         return self._store.summarise(now=self._runtime.wall())
 
-    def list(self, query: TaskQuery, *, archived: bool = False) -> Sequence[StoredTask]:
+    def find(self, query: TaskQuery, *, archived: bool = False) -> Sequence[StoredTask]:
         """
         Tasks of a queue, or those archived from it; as of the store's last refresh.
 
