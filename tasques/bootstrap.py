@@ -31,6 +31,7 @@ from tasques.core.service.health import Health
 from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.reaper import Reaper, ReaperOptions
 from tasques.core.service.recurring_scheduler import RecurringScheduler, SchedulerOptions
+from tasques.core.service.recurring_service import RecurringService
 from tasques.core.service.services import Services
 from tasques.core.service.task_service import TaskService
 from tasques.core.values import Duration
@@ -128,6 +129,7 @@ def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
         patience=settings.tasks.completion_deadline,
         on_waiting=claims.offer,
         held=held,
+        archive=backend.archive,
     )
     reaping = settings.recurring.timed_out_tasks_reaper
     reaper = Reaper(
@@ -150,8 +152,16 @@ def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
         on_waiting=claims.offer,
         local=local_zone(),
     )
+    recurring = RecurringService(
+        backend.recurring_tasks,
+        tasks,
+        runtime,
+        conflict_retries=settings.tasks.defaults.version_conflict_retry_times,
+        patience=settings.tasks.completion_deadline,
+        local=local_zone(),
+    )
     archiver = _archiver(settings, backend, store, runtime, clock)
-    health = Health(backend, runtime, clock)
+    health = Health(backend, runtime, clock, leadership=lambda: election.leadership)
     loops = (
         Loop("clock", clock.step, runtime),
         Loop("health", health.step, runtime),
@@ -165,6 +175,7 @@ def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
     services = Services(
         tasks=tasks,
         claims=claims,
+        recurring=recurring,
         health=health,
         defaults=_defaults(settings),
         clock=clock,

@@ -16,6 +16,7 @@ from tasques.adapters.elasticsearch.client import Answer, Client
 from tasques.adapters.elasticsearch.differences import flat_settings
 from tasques.adapters.elasticsearch.indices import IndexNames
 from tasques.adapters.elasticsearch.setup import (
+    ARCHIVE_INDEX,
     INDEX_TEMPLATE,
     LIFECYCLE_POLICY,
     MAPPINGS,
@@ -186,6 +187,11 @@ def _of_steps(steps: Sequence[SetupStep]) -> Iterator[Problem]:
     if missing:
         message = f"not installed: {_some(missing)}. Run `tasques setup`"
         yield Problem(code="templates_missing", message=message)
+    elif any(step.state == "missing" and step.what.startswith(ARCHIVE_INDEX) for step in steps):
+        message = (
+            "the archive has no index, and finished tasks stay in their queues. Run `tasques setup`"
+        )
+        yield Problem(code="archive_missing", message=message, fatal=False)
     outdated = [
         step.what
         for step in steps

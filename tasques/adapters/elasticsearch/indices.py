@@ -245,20 +245,8 @@ def templates(names: IndexNames, *, policy_name: str | None) -> Sequence[Templat
 
 
 def _templates(names: IndexNames, policy_name: str | None) -> Iterator[Template]:
-    archive_settings: dict[str, object] = {}
-    if policy_name is not None:
-        archive_settings = {
-            "index.lifecycle.name": policy_name,
-            "index.lifecycle.rollover_alias": names.archive,
-        }
-    archive_pattern = f"{names.archive}-*" if policy_name is not None else names.archive
     yield _template(names, queue_indices(names), TASK_FIELDS)
-    yield _template(
-        names,
-        attrs.evolve(archive_indices(names), pattern=archive_pattern),
-        TASK_FIELDS,
-        archive_settings,
-    )
+    yield _archive_template(names, policy_name)
     yield _template(names, lock_indices(names), {})
     yield _template(names, recurring_indices(names), RECURRING_FIELDS)
     yield Template(
@@ -275,6 +263,22 @@ def _template(
         composable=_composable(names, kind.pattern, kind.fields, settings),
         legacy=_legacy(kind.pattern, original_fields, settings),
     )
+
+
+def _archive_template(names: IndexNames, policy_name: str | None) -> Template:
+    kind = archive_indices(names)
+    if policy_name is None:
+        return _template(names, kind, TASK_FIELDS)
+    settings = {
+        "index.lifecycle.name": policy_name,
+        "index.lifecycle.rollover_alias": names.archive,
+    }
+    managed = attrs.evolve(kind, pattern=f"{names.archive}-*")
+    template = _template(names, managed, TASK_FIELDS, settings)
+    # These are made by setup and by lifecycle management. One that a late write to a removed index
+    # made would have no alias, and lifecycle management would stop at it.
+    composable = {**template.composable, "allow_auto_create": False}
+    return attrs.evolve(template, composable=composable)
 
 
 def _composable(

@@ -122,16 +122,16 @@ class Setup:
         return SetupStep(what=what, state="installed")
 
     def _unmanaged(self, archive_indices: Sequence[str]) -> SetupStep:
-        why = (
-            f"[{self._names.archive}] is an index already, and no alias"
-            if archive_indices
-            else "this cluster has no lifecycle management"
-        )
-        return SetupStep(
-            what=f"{ARCHIVE_INDEX} {self._names.archive}",
-            state="present",
-            detail=f"{why}: the archive is one plain index, which grows until you prune it",
-        )
+        alias = self._names.archive
+        if archive_indices == [alias]:
+            why = f"[{alias}] is an index already, and no alias"
+        else:
+            why = "this cluster has no lifecycle management"
+        if alias in archive_indices or not archive_indices:
+            what = "the archive is one plain index, which grows until you prune it"
+        else:
+            what = f"the alias [{alias}] is rolled over by nobody but you"
+        return SetupStep(what=f"{ARCHIVE_INDEX} {alias}", state="present", detail=f"{why}: {what}")
 
     def _first_archive_index(self, archive_indices: Sequence[str], apply: bool) -> SetupStep:
         alias = self._names.archive
@@ -141,7 +141,12 @@ class Setup:
         if not apply:
             return SetupStep(what=what, state="missing")
         first = _quoted(f"<{alias}-{{now/d}}-000001>")
-        self._put(f"/{first}?{_CHANGE}", {"aliases": {alias: {"is_write_index": True}}})
+        body: Json = {"aliases": {alias: {"is_write_index": True}}}
+        answer = self._change("PUT", f"/{first}?{_CHANGE}", body)
+        if answer.status == 400 and (made := self._archive_indices()):
+            # By another setup that runs at the same time.
+            return SetupStep(what=what, state="present", detail=", ".join(made))
+        self._done(answer)
         return SetupStep(what=what, state="installed")
 
     # ----------------------------------------------------------------------------- templates
