@@ -29,6 +29,9 @@ from tasques.core.service.election import Election, Leadership
 from tasques.core.service.group_commit import GroupCommit
 from tasques.core.service.health import Health
 from tasques.core.service.held_tasks import HeldTasks
+from tasques.core.service.operator_service import OperatorService
+from tasques.core.service.queue_limits import QueueLimits
+from tasques.core.service.queue_policies import QueuePolicies
 from tasques.core.service.reaper import Reaper, ReaperOptions
 from tasques.core.service.recurring_scheduler import RecurringScheduler, SchedulerOptions
 from tasques.core.service.recurring_service import RecurringService
@@ -121,7 +124,16 @@ def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
         ClockLimits(amber=settings.clock.amber, red=settings.clock.red),
     )
     held = HeldTasks(runtime)
-    claims = ClaimDispatcher(store, runtime, gate=clock.ensure_trusted, held=held)
+    policies = QueuePolicies(backend.policies, runtime, patience=settings.tasks.completion_deadline)
+    claims = ClaimDispatcher(
+        store,
+        runtime,
+        policies=policies.known,
+        prepare=policies.ensure_fresh,
+        gate=clock.ensure_trusted,
+        held=held,
+    )
+    limits = QueueLimits(store, allow=settings.queues.allow, maximum=settings.queues.max or None)
     tasks = TaskService(
         store,
         runtime,
@@ -130,6 +142,14 @@ def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
         on_waiting=claims.offer,
         held=held,
         archive=backend.archive,
+        ensure_allowed=limits.ensure_allowed,
+    )
+    operators = OperatorService(
+        store,
+        backend.archive,
+        runtime,
+        on_waiting=claims.offer,
+        patience=settings.tasks.completion_deadline,
     )
     reaping = settings.recurring.timed_out_tasks_reaper
     reaper = Reaper(
@@ -166,6 +186,7 @@ def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
         Loop("clock", clock.step, runtime),
         Loop("health", health.step, runtime),
         Loop("reaper", reaper.step, runtime),
+        Loop("policies", policies.step, runtime),
         Loop("archiver", archiver.step, runtime),
         # Leadership is lost in seconds, so its loop does not wait longer after an error.
         Loop("election", election.step, runtime, after_error=_ELECTION_AFTER_ERROR),
@@ -176,6 +197,8 @@ def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
         tasks=tasks,
         claims=claims,
         recurring=recurring,
+        operators=operators,
+        policies=policies,
         health=health,
         defaults=_defaults(settings),
         clock=clock,

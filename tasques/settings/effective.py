@@ -14,7 +14,7 @@ from tasques.settings.kinds import ADDRESS, BACKEND, DURATION, Address
 from tasques.settings.serving import Auth, Http, Logging
 from tasques.settings.storage import Apm, Elasticsearch, Kibana, LifecycleSetup
 from tasques.settings.table import Setting, flatten, group, rows, sections, setting
-from tasques.settings.work import Clock, Tasks
+from tasques.settings.work import Clock, QueueRules, Tasks
 
 #: The source of a value that nothing was said about.
 DEFAULT: Final = "default"
@@ -60,6 +60,7 @@ class Settings:
     auth: Auth = group(Auth)
     elasticsearch: Elasticsearch = group(Elasticsearch)
     tasks: Tasks = group(Tasks)
+    queues: QueueRules = group(QueueRules)
     recurring: Recurring = group(Recurring)
     clock: Clock = group(Clock)
     lifecycle_setup: LifecycleSetup = group(LifecycleSetup)

@@ -158,6 +158,13 @@ def _read_addresses(value: object) -> tuple[str, ...]:
     return tuple(_http_url(item) for item in items)
 
 
+def _read_patterns(value: object) -> tuple[str, ...]:
+    items = [item for item in value.split(",") if item] if isinstance(value, str) else value
+    if not isinstance(items, Sequence):
+        raise ValueError(f"must be a list of patterns such as mail-*, not {_name(value)}")
+    return tuple(_read_text(item).strip() for item in items)
+
+
 def _http_url(value: object) -> str:
     text = value.strip().rstrip("/") if isinstance(value, str) else ""
     try:
@@ -285,6 +292,7 @@ ADDRESSES: Final = Kind(
     dump=lambda addresses: [hide_credentials(address) for address in addresses],
     hides=True,
 )
+PATTERNS: Final = Kind(label="list of patterns", read=_read_patterns, dump=list)
 BACKEND: Final = Kind(label="URL", read=_read_backend, dump=_dump_backend, hides=True)
 ADDRESS: Final = Kind(label="host:port", read=_read_address, dump=str)
 MIN_AMOUNT: Final = Kind(label="whole number, or `amount`", read=_read_min_amount)

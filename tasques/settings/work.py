@@ -8,7 +8,7 @@ import attrs
 
 from tasques.core.tasks import MAX_RETRY_TIMES
 from tasques.core.values import Duration
-from tasques.settings.kinds import DURATION, MIN_AMOUNT, WHOLE_NUMBER, MinAmount
+from tasques.settings.kinds import DURATION, MIN_AMOUNT, PATTERNS, WHOLE_NUMBER, MinAmount
 from tasques.settings.table import group, setting
 
 _MAX_INT64: Final = 2**63 - 1
@@ -52,6 +52,34 @@ class Queues:
         "Refresh a queue before counting its outstanding tasks if it was touched more recently.",
         minimum="0",
         without_effect=_READ_DIRECTLY,
+    )
+
+
+@attrs.frozen(kw_only=True)
+class QueueRules:
+    """Which queues may come to be; those that are there may always be used."""
+
+    allow: tuple[str, ...] = setting(
+        PATTERNS,
+        "",
+        "Patterns as of a shell, such as `mail-*`. A creation in a queue that is not there and fits "
+        "none is 400. Empty: every queue may come to be.",
+        too_small="New kinds of work need a change of the settings.",
+        too_large="A typing error makes a queue, which costs an index.",
+        is_ours=True,
+    )
+    max: int = setting(
+        WHOLE_NUMBER,
+        0,
+        "How many queues there may be; a creation in one more is 400. 0: any number. Servers that "
+        "let a queue in at the same moment may exceed it by one each.",
+        unit="queues",
+        minimum=0,
+        maximum=1_000_000,
+        too_small="New queues are refused while the cluster has room.",
+        too_large="Each queue is an index of Elasticsearch, whose clusters have a limit of shards; "
+        "beyond it creations in new queues are 503.",
+        is_ours=True,
     )
 
 

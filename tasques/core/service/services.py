@@ -8,6 +8,8 @@ from tasques.core.service.claims import ClaimDispatcher
 from tasques.core.service.clock import ClockWatch
 from tasques.core.service.defaults import Defaults
 from tasques.core.service.health import Health
+from tasques.core.service.operator_service import OperatorService
+from tasques.core.service.queue_policies import QueuePolicies
 from tasques.core.service.reaper import Reaper
 from tasques.core.service.recurring_service import RecurringService
 from tasques.core.service.task_service import TaskService
@@ -20,6 +22,7 @@ class Services:
 
     Attributes:
         recurring: None where recurring tasks are not offered.
+        operators, policies: None where nobody is to see or act.
     """
 
     tasks: TaskService
@@ -29,3 +32,5 @@ class Services:
     clock: ClockWatch
     reaper: Reaper
     recurring: RecurringService | None = None
+    operators: OperatorService | None = None
+    policies: QueuePolicies | None = None
