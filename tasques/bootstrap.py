@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +20,7 @@ import pluggy
 
 from tasques import hookspecs
 from tasques.core import errors
+from tasques.core.metrics import MetricFamily, MetricKind, Sample, counter, gauge
 from tasques.core.ports import Backend, Runtime, TaskStore
 from tasques.core.service.archiver import Archiver, ArchiverOptions
 from tasques.core.service.claims import ClaimDispatcher
@@ -29,7 +30,10 @@ from tasques.core.service.election import Election, Leadership
 from tasques.core.service.group_commit import GroupCommit
 from tasques.core.service.health import Health
 from tasques.core.service.held_tasks import HeldTasks
+from tasques.core.service.measured_store import MeasuredTaskStore
+from tasques.core.service.meter import Meter
 from tasques.core.service.operator_service import OperatorService
+from tasques.core.service.queue_depths import QueueDepths
 from tasques.core.service.queue_limits import QueueLimits
 from tasques.core.service.queue_policies import QueuePolicies
 from tasques.core.service.reaper import Reaper, ReaperOptions
@@ -42,6 +46,8 @@ from tasques.runtime import Loop, ThreadRuntime, local_zone
 from tasques.settings import Settings, backend_url
 
 if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
     from tasques.server.front import Front
 
 _log = logging.getLogger(__name__)
@@ -117,7 +123,8 @@ class Node:
 
 def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
     """Put one server's use cases together; starts and sends nothing."""
-    store = _write_path(backend.tasks, runtime)
+    meter = Meter(runtime)
+    store = _write_path(MeasuredTaskStore(backend.tasks, runtime, meter), runtime)
     clock = ClockWatch(
         backend.server_time,
         runtime,
@@ -132,6 +139,7 @@ def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
         prepare=policies.ensure_fresh,
         gate=clock.ensure_trusted,
         held=held,
+        meter=meter,
     )
     limits = QueueLimits(store, allow=settings.queues.allow, maximum=settings.queues.max or None)
     tasks = TaskService(
@@ -143,6 +151,7 @@ def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
         held=held,
         archive=backend.archive,
         ensure_allowed=limits.ensure_allowed,
+        meter=meter,
     )
     operators = OperatorService(
         store,
@@ -150,6 +159,7 @@ def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
         runtime,
         on_waiting=claims.offer,
         patience=settings.tasks.completion_deadline,
+        meter=meter,
     )
     reaping = settings.recurring.timed_out_tasks_reaper
     reaper = Reaper(
@@ -161,7 +171,7 @@ def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
         gate=clock.ensure_steady,
         on_waiting=claims.offer,
     )
-    election = _election(settings, backend, runtime)
+    election = _election(settings, backend, runtime, meter)
     scheduler = RecurringScheduler(
         backend.recurring_tasks,
         store,
@@ -171,6 +181,7 @@ def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
         gate=clock.ensure_steady,
         on_waiting=claims.offer,
         local=local_zone(),
+        meter=meter,
     )
     recurring = RecurringService(
         backend.recurring_tasks,
@@ -179,20 +190,27 @@ def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
         conflict_retries=settings.tasks.defaults.version_conflict_retry_times,
         patience=settings.tasks.completion_deadline,
         local=local_zone(),
+        meter=meter,
     )
     archiver = _archiver(settings, backend, store, runtime, clock)
+    depths = QueueDepths(store, runtime)
     health = Health(backend, runtime, clock, leadership=lambda: election.leadership)
     loops = (
         Loop("clock", clock.step, runtime),
         Loop("health", health.step, runtime),
         Loop("reaper", reaper.step, runtime),
         Loop("policies", policies.step, runtime),
+        Loop("queue depths", depths.step, runtime),
         Loop("archiver", archiver.step, runtime),
         # Leadership is lost in seconds, so its loop does not wait longer after an error.
         Loop("election", election.step, runtime, after_error=_ELECTION_AFTER_ERROR),
         Loop("recurring tasks", scheduler.step, runtime, after_error=_ELECTION_AFTER_ERROR),
     )
     health.watch(loops)
+    meter.watch(depths.families)
+    meter.watch(lambda: _present_state(claims, clock, election, health))
+    meter.watch(lambda: _background_counts(reaper, archiver, scheduler))
+    meter.watch(backend.measurements)
     services = Services(
         tasks=tasks,
         claims=claims,
@@ -203,11 +221,53 @@ def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
         defaults=_defaults(settings),
         clock=clock,
         reaper=reaper,
+        meter=meter,
     )
     return Node(backend=backend, store=store, services=services, election=election, loops=loops)
 
 
-def _election(settings: Settings, backend: Backend, runtime: Runtime) -> Election:
+def _present_state(
+    claims: ClaimDispatcher, clock: ClockWatch, election: Election, health: Health
+) -> Iterator[MetricFamily]:
+    """What can be read off the services at any moment."""
+    yield gauge("tasques_waiting_claims", "Claims that wait for tasks here.", claims.waiting)
+    if (skew := clock.skew) is not None:
+        yield gauge(
+            "tasques_clock_skew_seconds",
+            "How far this server's clock is ahead of the store's.",
+            skew.seconds,
+        )
+    yield gauge("tasques_leading", "1 on the server that leads.", election.term() is not None)
+    ready = health.readiness()
+    yield gauge("tasques_ready", "1 while requests should be sent here.", ready.ready)
+    yield MetricFamily(
+        name="tasques_problems",
+        kind=MetricKind.GAUGE,
+        help="1 for each problem that health names.",
+        samples=tuple(
+            Sample((("code", code),), 1) for code in sorted({p.code for p in ready.problems})
+        ),
+    )
+
+
+def _background_counts(
+    reaper: Reaper, archiver: Archiver, scheduler: RecurringScheduler
+) -> Iterator[MetricFamily]:
+    """What the work in the background has done here so far."""
+    yield counter("tasques_reaped_total", "Claims ended here by the clock.", reaper.reaped)
+    yield counter(
+        "tasques_expired_total", "Tasks ended here that nobody started in time.", reaper.expired
+    )
+    yield counter("tasques_archived_total", "Tasks moved to the archive here.", archiver.archived)
+    yield counter(
+        "tasques_slots_fired_total", "Slots of recurring tasks fired here.", scheduler.fired
+    )
+    yield counter(
+        "tasques_slots_left_out_total", "Slots decided here to no task.", scheduler.left_out
+    )
+
+
+def _election(settings: Settings, backend: Backend, runtime: Runtime, meter: Meter) -> Election:
     lock = settings.recurring.leader_lock
     return Election(
         backend.leader_locks,
@@ -215,6 +275,7 @@ def _election(settings: Settings, backend: Backend, runtime: Runtime) -> Electio
         lease=lock.leader_lock_lease,
         interval=lock.run_interval,
         on_change=_log_leadership,
+        meter=meter,
     )
 
 
@@ -302,11 +363,21 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> int:
             max_header_size=settings.http.max_header_size,
             request_timeout=settings.http.request_timeout,
         )
-        front = Front(create_app(node.services, options), options)
+        front = Front(create_app(node.services, options, mounted=_mounted(node)), options)
     except BaseException:
         backend.close()
         raise
     return _serve_until_told(node, front, settings.shutdown_timeout, announce)
+
+
+def _mounted(node: Node) -> Mapping[str, WSGIApplication]:
+    """What plugins serve beside the API, once they know where the measurements are."""
+    from tasques.server.mounted import gathered
+
+    hook = plugins().hook
+    if node.services.meter is not None:
+        hook.tasques_metrics(collect=node.services.meter.collect)
+    return gathered(hook.tasques_wsgi())
 
 
 def _refuse_unusable(backend: Backend) -> None:

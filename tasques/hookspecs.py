@@ -7,10 +7,12 @@ in by the same door. Types only: what the hooks do is said by the ports that the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from wsgiref.types import WSGIApplication
 
 import pluggy
 
+from tasques.core.metrics import MetricFamily
 from tasques.core.ports import Backend, Runtime
 
 #: The name under which pluggy and the entry points know this project.
@@ -36,4 +38,29 @@ def tasques_backend(url: str, options: Mapping[str, object], runtime: Runtime) -
 
     Raises:
         InvalidInput: If the scheme is yours and the rest of *url* or the options make no sense.
+    """
+
+
+@hookspec
+def tasques_metrics(collect: Callable[[], Sequence[MetricFamily]]) -> None:
+    """
+    Take the source of this server's measurements; called once, before it takes requests.
+
+    Args:
+        collect: Gives all families as of now, by name. May be called at any time, from any thread;
+            neither blocks nor raises. The names, labels and units of families are in
+            ``docs/reference/metrics.md``.
+    """
+
+
+@hookspec
+def tasques_wsgi() -> Mapping[str, WSGIApplication] | None:
+    """
+    Give WSGI applications to serve beside the API, by the path of each: ``{"/metrics": app}``.
+
+    None for none.
+
+    Asked for once, before requests are taken, and after ``tasques_metrics``. Each answers GET at
+    exactly its path, behind the same credentials as the API, with the same request ids and log.
+    A path that the server or another plugin has is an error at the start.
     """

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
+from wsgiref.types import WSGIApplication
 
 import falcon
 from falcon.responders import create_method_not_allowed
 from falcon.routing import CompiledRouter
 
+from tasques.core.service.meter import Meter
 from tasques.core.service.services import Services
 from tasques.server import errors
 from tasques.server.bodies import BodyBudgetMiddleware
@@ -17,7 +19,9 @@ from tasques.server.credentials import CredentialsMiddleware, Users
 from tasques.server.delivery import DeliveryMiddleware
 from tasques.server.documentation.resources import add_documentation
 from tasques.server.health import LiveResource, ReadyResource
+from tasques.server.measuring import MeasuringMiddleware
 from tasques.server.middleware import AccessLogMiddleware, GzipMiddleware, PathMiddleware
+from tasques.server.mounted import MountedResource
 from tasques.server.options import ServerOptions
 from tasques.server.routes import ROUTES
 from tasques.server.tasks import (
@@ -36,7 +40,11 @@ CONTENT_TYPE: Final = "application/json; charset=utf-8"
 
 
 def create_app(
-    services: Services, options: ServerOptions, *, waiting: WaitingClaims | None = None
+    services: Services,
+    options: ServerOptions,
+    *,
+    waiting: WaitingClaims | None = None,
+    mounted: Mapping[str, WSGIApplication] | None = None,
 ) -> App:
     """
     The API as a WSGI application; it may be served by several threads.
@@ -44,15 +52,18 @@ def create_app(
     Args:
         waiting: The places for waiting claims, for those who want to watch them; made of the
             options if not given.
+        mounted: Applications of plugins by their paths.
     """
     app: App = falcon.App(
-        media_type=CONTENT_TYPE, middleware=_middleware(options), router=_Router()
+        media_type=CONTENT_TYPE, middleware=_middleware(options, services.meter), router=_Router()
     )
     app.req_options.strip_url_path_trailing_slash = True
     errors.install(app)
     resources = _resources(services, waiting or WaitingClaims(options.waiting_claims))
     for path in dict.fromkeys(route.path for route in ROUTES):
         app.add_route(path, resources[path])
+    for path, application in (mounted or {}).items():
+        app.add_route(path, MountedResource(application))
     add_documentation(app, credentials=bool(options.users))
     return app
 
@@ -82,11 +93,12 @@ def _resources(services: Services, waiting: WaitingClaims) -> Mapping[str, objec
     }
 
 
-def _middleware(options: ServerOptions) -> list[Any]:
+def _middleware(options: ServerOptions, meter: Meter | None) -> list[Any]:
     """Outermost first: it sees the request first and the answer last."""
     users = Users(options.users)
     return [
         AccessLogMiddleware(),
+        *([MeasuringMiddleware(meter)] if meter is not None else []),
         DeliveryMiddleware(),
         GzipMiddleware(),
         *([CredentialsMiddleware(users)] if users else []),

@@ -12,6 +12,7 @@ from tasques.adapters.memory.document_store import (
 )
 from tasques.adapters.memory.task_store import MemoryTaskStore
 from tasques.core.leadership import LeaderLock
+from tasques.core.metrics import MetricFamily
 from tasques.core.ports import (
     LeaderLockStore,
     Problem,
@@ -73,6 +74,10 @@ class MemoryBackend:
     def server_time(self) -> Instant | None:
         """None: it lives by the clock of this process."""
         return None
+
+    def measurements(self) -> Sequence[MetricFamily]:
+        """Nothing of its own."""
+        return ()
 
     def setup(self, *, apply: bool) -> Sequence[SetupStep]:
         """Nothing is ever missing."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import attrs
 
+from tasques.core.metrics import MetricFamily
 from tasques.core.ports.stores import (
     ArchiveStore,
     LeaderLockStore,
@@ -99,6 +100,9 @@ class Backend(Protocol):
         Raises:
             StoreUnavailable: If it cannot be asked now.
         """
+
+    def measurements(self) -> Sequence[MetricFamily]:
+        """What it counts of its own, since it was opened; neither blocks nor raises."""
 
     def setup(self, *, apply: bool) -> Sequence[SetupStep]:
         """

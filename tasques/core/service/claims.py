@@ -46,6 +46,7 @@ from tasques.core.queues import QueueName
 from tasques.core.service.allotment import Allotment, Policies, allot, giving_back
 from tasques.core.service.candidates import Candidates
 from tasques.core.service.held_tasks import HeldTasks
+from tasques.core.service.meter import Meter
 from tasques.core.service.search_schedule import SearchSchedule
 from tasques.core.service.settlement import Settlement
 from tasques.core.service.waiting import ClaimAnswer, ClaimRequest, Waiter
@@ -97,11 +98,12 @@ class ClaimDispatcher:
         prepare: Callable[[], None] = _open_gate,
         gate: Callable[[], None] = _open_gate,
         held: HeldTasks | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._held = held or HeldTasks(runtime)
         self._store = store
         self._runtime = runtime
-        self._settlement = Settlement(store, runtime)
+        self._settlement = Settlement(store, runtime, meter)
         self._policies = policies
         self._gate = gate
         self._prepare = prepare

@@ -28,6 +28,7 @@ from tasques.core.leadership import (
     observe,
 )
 from tasques.core.ports import Create, LeaderLockStore, Malformed, Missing, Replace, Runtime
+from tasques.core.service.meter import Meter
 from tasques.core.service.settlement import Overtaken, Settled, Settlement
 from tasques.core.values import Duration, Instant
 
@@ -85,9 +86,10 @@ class Election:
         lease: Duration = Duration.of_seconds(5),
         interval: Duration = Duration.of_seconds(1),
         on_change: Callable[[Leadership], None] = _nobody,
+        meter: Meter | None = None,
     ) -> None:
         self._runtime = runtime
-        self._settlement = Settlement(store, runtime)
+        self._settlement = Settlement(store, runtime, meter)
         self._lease = lease
         self._interval = interval
         self._on_change = on_change

@@ -18,6 +18,7 @@ from tasques.core import errors, lifecycle
 from tasques.core.documents import Operation
 from tasques.core.listing import ListOrder, Position, QueueSummary, TaskFilter, TaskQuery
 from tasques.core.ports import ArchiveStore, Replace, Runtime, TaskStore, WriteOutcome
+from tasques.core.service.meter import Meter
 from tasques.core.service.settlement import Overtaken, Settlement, present
 from tasques.core.tasks import MAX_PRIORITY, MIN_PRIORITY, StoredTask, Task, TaskKey
 from tasques.core.values import Duration, Instant
@@ -136,11 +137,12 @@ class OperatorService:
         *,
         on_waiting: Callable[[StoredTask], None] = _nobody,
         patience: Duration = Duration.of_seconds(10),
+        meter: Meter | None = None,
     ) -> None:
         self._store = store
         self._archive = archive
         self._runtime = runtime
-        self._settlement = Settlement(store, runtime)
+        self._settlement = Settlement(store, runtime, meter)
         self._on_waiting = on_waiting
         self._patience = patience
 

@@ -15,6 +15,7 @@ from tasques.core.documents import Operation
 from tasques.core.policies import QueuePolicy
 from tasques.core.ports import Create, Malformed, Missing, PolicyStore, Replace, Runtime
 from tasques.core.queues import QueueName
+from tasques.core.service.meter import Meter
 from tasques.core.service.settlement import Overtaken, Settlement
 from tasques.core.values import Duration, Instant
 
@@ -36,11 +37,16 @@ class QueuePolicies:
     """
 
     def __init__(
-        self, store: PolicyStore, runtime: Runtime, *, patience: Duration = Duration.of_seconds(10)
+        self,
+        store: PolicyStore,
+        runtime: Runtime,
+        *,
+        patience: Duration = Duration.of_seconds(10),
+        meter: Meter | None = None,
     ) -> None:
         self._store = store
         self._runtime = runtime
-        self._settlement = Settlement(store, runtime)
+        self._settlement = Settlement(store, runtime, meter)
         self._patience = patience
         self._known: Mapping[QueueName, QueuePolicy] = {}
         self._read_at = self._asked_at = float("-inf")

@@ -43,6 +43,7 @@ from tasques.core.recurring import (
     next_slot,
 )
 from tasques.core.service.election import Election, NotLeading
+from tasques.core.service.meter import Meter
 from tasques.core.service.settlement import Overtaken, Settlement
 from tasques.core.tasks import StoredTask
 from tasques.core.values import ZERO, Duration, Instant
@@ -120,6 +121,7 @@ class RecurringScheduler:
         gate: Callable[[], None] = lambda: None,
         on_waiting: Callable[[StoredTask], None] = _nobody,
         local: tzinfo | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._store = store
         self._tasks = tasks
@@ -129,8 +131,8 @@ class RecurringScheduler:
         self._gate = gate
         self._on_waiting = on_waiting
         self._local = local
-        self._settlement = Settlement(store, runtime)
-        self._task_settlement = Settlement(tasks, runtime)
+        self._settlement = Settlement(store, runtime, meter)
+        self._task_settlement = Settlement(tasks, runtime, meter)
         self._term: Version | None = None
         self._known: dict[RecurringTaskId, _Known] = {}
         # What was written, and nobody knows whether; to be read before anything else.

@@ -33,6 +33,7 @@ from tasques.core.recurring import (
     StoredRecurringTask,
     TaskDefinition,
 )
+from tasques.core.service.meter import Meter
 from tasques.core.service.settlement import Overtaken, Settlement
 from tasques.core.service.task_service import TaskService
 from tasques.core.tasks import StoredTask, TaskKey
@@ -83,11 +84,12 @@ class RecurringService:
         conflict_retries: int = 500,
         patience: Duration = Duration.of_seconds(10),
         local: tzinfo | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._store = store
         self._tasks = tasks
         self._runtime = runtime
-        self._settlement = Settlement(store, runtime)
+        self._settlement = Settlement(store, runtime, meter)
         self._conflict_retries = conflict_retries
         self._patience = patience
         self._local = local

@@ -8,6 +8,7 @@ from tasques.core.service.claims import ClaimDispatcher
 from tasques.core.service.clock import ClockWatch
 from tasques.core.service.defaults import Defaults
 from tasques.core.service.health import Health
+from tasques.core.service.meter import Meter
 from tasques.core.service.operator_service import OperatorService
 from tasques.core.service.queue_policies import QueuePolicies
 from tasques.core.service.reaper import Reaper
@@ -32,5 +33,6 @@ class Services:
     clock: ClockWatch
     reaper: Reaper
     recurring: RecurringService | None = None
+    meter: Meter | None = None
     operators: OperatorService | None = None
     policies: QueuePolicies | None = None

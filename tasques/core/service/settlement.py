@@ -41,6 +41,7 @@ from tasques.core.ports import (
     Written,
 )
 from tasques.core.ports.documents import K
+from tasques.core.service.meter import Meter
 from tasques.core.tasks import StoredTask, Task, TaskKey
 from tasques.core.values import Duration
 
@@ -72,11 +73,27 @@ def digest(*parts: str | int | bool | JsonObject | Duration | None) -> str:
 
 
 class Settlement(Generic[K, D]):
-    """Follows writes to their end, over one store."""
+    """
+    Follows writes to their end, over one store.
 
-    def __init__(self, store: DocumentStore[K, D], runtime: Runtime) -> None:
+    Args:
+        meter: Counts how doubts ended.
+    """
+
+    def __init__(
+        self, store: DocumentStore[K, D], runtime: Runtime, meter: Meter | None = None
+    ) -> None:
         self._store = store
         self._runtime = runtime
+        meter = meter or Meter(runtime)
+        self._resolved = {
+            resolution: meter.counter(
+                "tasques_doubtful_writes_total",
+                "Writes whose first outcome left a doubt, by how it ended.",
+                resolution=resolution,
+            )
+            for resolution in ("confirmed", "written", "overtaken", "given_up")
+        }
 
     def read(self, key: K, *, deadline: float) -> ReadOutcome[D]:
         """
@@ -125,6 +142,7 @@ class Settlement(Generic[K, D]):
         while True:
             match outcome:
                 case Written(stored):
+                    self._note("written", doubtful)
                     return stored
                 case Invalid(reason):
                     raise errors.InvalidInput([errors.Fault("", "storable", reason)])
@@ -134,12 +152,19 @@ class Settlement(Generic[K, D]):
                     doubtful = doubtful or isinstance(outcome, Unknown)
                     settled = self._look(write, deadline)
                     if settled is not None:
+                        overtaken = isinstance(settled, Overtaken)
+                        self._note("overtaken" if overtaken else "confirmed", doubtful)
                         return settled
                 case Blocked() | Rejected():
                     pass
             if not pause.take():
+                self._note("given_up", doubtful)
                 raise _given_up(outcome, doubtful=doubtful)
             outcome = self._try(write)
+
+    def _note(self, resolution: str, doubtful: bool) -> None:
+        if doubtful:
+            self._resolved[resolution].add()
 
     def _try(self, write: Settleable[D]) -> WriteOutcome[D]:
         return self._store.write([write])[0]

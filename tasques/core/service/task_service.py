@@ -21,6 +21,7 @@ from tasques.core.json_object import JsonObject
 from tasques.core.ports import ArchiveStore, Create, Replace, Runtime, TaskStore
 from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.service.held_tasks import HeldTasks
+from tasques.core.service.meter import Meter
 from tasques.core.service.settlement import Overtaken, Settlement, digest, present
 from tasques.core.tasks import ClaimId, NewTask, State, StoredTask, Task, TaskKey
 from tasques.core.values import Duration
@@ -87,11 +88,12 @@ class TaskService:
         held: HeldTasks | None = None,
         ensure_allowed: Callable[[QueueName], None] = _every_queue,
         archive: ArchiveStore | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._runtime = runtime
         self._held = held or HeldTasks(runtime)
         self._archive = archive
-        self._settlement = Settlement(store, runtime)
+        self._settlement = Settlement(store, runtime, meter)
         self._conflict_retries = conflict_retries
         self._patience = patience
         self._on_waiting = on_waiting

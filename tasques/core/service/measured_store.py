@@ -1,0 +1,150 @@
+"""
+A store of tasks that measures what passes through it.
+
+Whatever becomes of a task is a write that says who made it (its verb) and an outcome; so this is the
+one place where creations, claims, ends, time-outs, lost races and doubtful outcomes can be counted,
+and no service has to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from tasques.core.listing import QueueSummary, TaskQuery
+from tasques.core.metrics import LONG_SECONDS, SECONDS, SIZES
+from tasques.core.ports import (
+    ClaimableQuery,
+    Delete,
+    FinishedQuery,
+    ReadOutcome,
+    Runtime,
+    StoreTraits,
+    TaskStore,
+    Write,
+    WriteOutcome,
+    Written,
+)
+from tasques.core.queues import QueueName
+from tasques.core.recurring import RecurringTaskId
+from tasques.core.service.meter import Counter, Meter
+from tasques.core.tasks import StoredTask, Task, TaskKey
+from tasques.core.values import Instant
+
+#: Verbs of writes that end a claim.
+_ENDS: Final = ("done", "failed", "time_out")
+
+
+class MeasuredTaskStore:
+    """A :class:`~tasques.core.ports.TaskStore` that hands on everything, and counts."""
+
+    def __init__(self, store: TaskStore, runtime: Runtime, meter: Meter) -> None:
+        self._store = store
+        self._runtime = runtime
+        self._meter = meter
+        self._batch_size = meter.histogram(
+            "tasques_write_batch_size", "Writes that went together in one request.", SIZES
+        )
+        self._batch_seconds = meter.histogram(
+            "tasques_write_batch_seconds", "How long the store took over a batch.", SECONDS
+        )
+        self._search_seconds = meter.histogram(
+            "tasques_search_seconds", "How long the search for claimable tasks took.", SECONDS
+        )
+        self._candidates = meter.counter(
+            "tasques_search_candidates_total", "Tasks that searches for claimable ones proposed."
+        )
+        self._waited = meter.histogram(
+            "tasques_task_waiting_seconds",
+            "From when a task was due to when it was claimed.",
+            LONG_SECONDS,
+        )
+        self._ran = meter.histogram(
+            "tasques_task_running_seconds", "From a claim to its end.", LONG_SECONDS
+        )
+
+    @property
+    def traits(self) -> StoreTraits:
+        """The store's."""
+        return self._store.traits
+
+    def write(self, writes: Sequence[Write[Task]]) -> Sequence[WriteOutcome[Task]]:
+        """Have them tried, and count what became of each."""
+        began = self._runtime.monotonic()
+        outcomes = self._store.write(writes)
+        self._batch_seconds.observe(self._runtime.monotonic() - began)
+        self._batch_size.observe(len(writes))
+        counts: dict[tuple[str, str], int] = {}
+        for write, outcome in zip(writes, outcomes, strict=True):
+            verb = _verb(write)
+            key = verb, type(outcome).__name__.lower()
+            counts[key] = counts.get(key, 0) + 1
+            if isinstance(outcome, Written):
+                self._note_times(verb, outcome.stored.document)
+        for (verb, became), count in counts.items():
+            self._counter(verb, became).add(count)
+        return outcomes
+
+    def _counter(self, verb: str, outcome: str) -> Counter:
+        return self._meter.counter(
+            "tasques_task_writes_total",
+            "Writes of tasks by what they were for and what became of them.",
+            verb=verb,
+            outcome=outcome,
+        )
+
+    def _note_times(self, verb: str, task: Task) -> None:
+        claim = task.last_claim
+        if claim is None:
+            return
+        if verb == "claim":
+            self._waited.observe(max(claim.claimed_at.since(task.run_at).seconds, 0.0))
+        elif verb in _ENDS and claim.result is not None:
+            self._ran.observe(max(claim.result.at.since(claim.claimed_at).seconds, 0.0))
+
+    def get(self, keys: Sequence[TaskKey]) -> Sequence[ReadOutcome[Task]]:
+        """The store's."""
+        return self._store.get(keys)
+
+    def find_claimable(self, queries: Sequence[ClaimableQuery]) -> Sequence[Sequence[StoredTask]]:
+        """The store's, timed."""
+        began = self._runtime.monotonic()
+        found = self._store.find_claimable(queries)
+        self._search_seconds.observe(self._runtime.monotonic() - began)
+        self._candidates.add(sum(len(each) for each in found))
+        return found
+
+    def find_timed_out(self, *, before: Instant, limit: int) -> Sequence[StoredTask]:
+        """The store's."""
+        return self._store.find_timed_out(before=before, limit=limit)
+
+    def find_finished(self, query: FinishedQuery) -> Sequence[StoredTask]:
+        """The store's."""
+        return self._store.find_finished(query)
+
+    def find_expired(self, *, before: Instant, limit: int) -> Sequence[StoredTask]:
+        """The store's."""
+        return self._store.find_expired(before=before, limit=limit)
+
+    def find_tasks(self, query: TaskQuery) -> Sequence[StoredTask]:
+        """The store's."""
+        return self._store.find_tasks(query)
+
+    def queue_names(self) -> frozenset[QueueName]:
+        """The store's."""
+        return self._store.queue_names()
+
+    def summarise(self, *, now: Instant) -> Sequence[QueueSummary]:
+        """The store's."""
+        return self._store.summarise(now=now)
+
+    def count_outstanding(self, queue: QueueName, recurring_task_id: RecurringTaskId) -> int:
+        """The store's."""
+        return self._store.count_outstanding(queue, recurring_task_id)
+
+
+def _verb(write: Write[Task]) -> str:
+    if isinstance(write, Delete):
+        return "archive"
+    operation = write.document.operation
+    return operation.verb if operation is not None else "unknown"
