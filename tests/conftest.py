@@ -3,7 +3,8 @@ What all tests share: real Elasticsearch nodes, and how Hypothesis searches.
 
 A test that asks for ``elasticsearch_url``, directly or through a fixture of its own, runs once on
 every version in ``VERSIONS``; ``prefix`` keeps its indices apart from those of others. A test that
-stops, kills or pauses the server asks for ``own_elasticsearch_node`` instead.
+stops, kills or pauses the server, or changes its settings, asks for ``own_elasticsearch_node``
+instead. In a run with workers (pytest-xdist) ``distribution.py`` says which tests stay together.
 
 With ``TASQUES_TEST_ES_URL`` set, the tests run on that cluster alone. What could not be run is
 named in the last lines of the report; where no node can be had at all, the tests fail and say what
@@ -13,12 +14,16 @@ to install.
 import os
 import secrets
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
-from tools.elasticsearch_node import ElasticsearchNode, NodeUnavailable, call, minimum_java
+from tests import distribution
+from tests.shared_nodes import Nodes, NodesOfController, OwnNodes, SharingNodes
+from tools.elasticsearch_node import ElasticsearchNode, call, minimum_java
 from tools.java import find_java
 
 VERSIONS = ("8.19.8", "9.5.0")
@@ -30,42 +35,9 @@ hypothesis.settings.load_profile("ci")
 
 _NOT_RUN = pytest.StashKey[dict[str, None]]()
 _TARGETS = pytest.StashKey[list[str]]()
-
-
-class Nodes:
-    """One node of each version, started when first asked for and shared by the whole run."""
-
-    def __init__(self) -> None:
-        self._started: dict[str, ElasticsearchNode] = {}
-        self._failed: dict[str, NodeUnavailable] = {}
-
-    def url(self, version: str) -> str:
-        """The address of the node of *version*; fails at once where it failed before."""
-        if version in self._failed:
-            raise self._failed[version]
-        if version not in self._started:
-            node = ElasticsearchNode(version)
-            try:
-                node.start()
-            except NodeUnavailable as error:
-                node.close()
-                self._failed[version] = error
-                raise
-            self._started[version] = node
-        return self._started[version].url
-
-    def close(self) -> None:
-        """Stop every node."""
-        for node in self._started.values():
-            node.close()
-
-
-@pytest.fixture(scope="session")
-def elasticsearch_nodes() -> Iterator[Nodes]:
-    """The shared nodes by version."""
-    nodes = Nodes()
-    yield nodes
-    nodes.close()
+_NODES = pytest.StashKey[Nodes]()
+_SHARING = pytest.StashKey[SharingNodes]()
+_TURNSTILE = pytest.StashKey[distribution.Turnstile]()
 
 
 @pytest.fixture(scope="session")
@@ -76,11 +48,11 @@ def elasticsearch_target(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def elasticsearch_url(elasticsearch_target: str, elasticsearch_nodes: Nodes) -> str:
+def elasticsearch_url(elasticsearch_target: str, pytestconfig: pytest.Config) -> str:
     """The address of an Elasticsearch shared with other tests; see ``prefix``."""
     if "://" in elasticsearch_target:
         return elasticsearch_target
-    return elasticsearch_nodes.url(elasticsearch_target)
+    return pytestconfig.stash[_NODES].url(elasticsearch_target)
 
 
 @pytest.fixture
@@ -91,24 +63,39 @@ def prefix(elasticsearch_url: str) -> Iterator[str]:
     _remove(elasticsearch_url, unique)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def _own_node(elasticsearch_target: str) -> Iterator[ElasticsearchNode]:
-    # One for a module: a start takes about ten seconds.
+    # One for all of them: a start takes about ten seconds.
     with ElasticsearchNode(elasticsearch_target) as node:
         yield node
 
 
 @pytest.fixture
 def own_elasticsearch_node(_own_node: ElasticsearchNode) -> ElasticsearchNode:
-    """A running node that only this module's tests use, to stop, kill, pause and restart."""
+    """A running node to stop, kill, pause and restart; what earlier tests stored may be there."""
     _own_node.resume()
     _own_node.start()
     return _own_node
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Prepare what is noted about this run."""
+    """Prepare what is noted about this run, and where its nodes come from."""
     config.stash[_NOT_RUN] = {}
+    if (worker := _worker_input(config)) is not None:
+        folder = Path(worker["folder"])
+        config.stash[_NODES] = NodesOfController(folder)
+        config.stash[_TURNSTILE] = distribution.Turnstile(folder)
+    else:
+        config.stash[_NODES] = OwnNodes()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the nodes that this process has started."""
+    config.stash[_NODES].close()
+    if _SHARING in config.stash:
+        config.stash[_SHARING].close()
+    if _TURNSTILE in config.stash:
+        config.stash[_TURNSTILE].close()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -123,18 +110,78 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
 
 
+# After pytest itself, which puts those with the same parameter of a session together.
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what may not be done to a cluster that was given to us, and note it."""
-    if "TASQUES_TEST_ES_URL" not in os.environ:
-        return
-    disruptive = [item for item in items if "_own_node" in getattr(item, "fixturenames", ())]
-    if disruptive:
-        config.hook.pytest_deselected(items=disruptive)
-        items[:] = [item for item in items if item not in disruptive]
-        config.stash[_NOT_RUN][
-            f"{len(disruptive)} tests that stop or kill their node, because TASQUES_TEST_ES_URL"
-            " is set"
-        ] = None
+    if "TASQUES_TEST_ES_URL" in os.environ:
+        _leave_out_disruptive(config, items)
+    if _worker_input(config) is not None:
+        distribution.put_in_order(items)
+
+
+# Before the controller hears of it, which wants to know the groups.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Have the nodes that will be needed start meanwhile; in a worker, tell the groups, too."""
+    if (worker := _worker_input(session.config)) is not None:
+        distribution.write_groups(Path(worker["folder"]), session.items)
+    asking = (item for item in session.items if "elasticsearch_url" in _fixtures(item))
+    for target in {item.callspec.params["elasticsearch_target"] for item in asking}:  # type: ignore[attr-defined]
+        if "://" not in target:
+            session.config.stash[_NODES].want(target)
+
+
+# -------------------------------------------------------------------- a run with workers
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """In a worker, wait as long as a test of another one wants to be alone."""
+    turnstile = item.config.stash.get(_TURNSTILE, None)
+    if turnstile is None:
+        return (yield)
+    with turnstile.passed(alone=distribution.is_alone(item)):
+        return (yield)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """In the controller: hand out tests in groups, whatever ``--dist`` says."""
+    return distribution.scheduler(config, log, config.stash[_SHARING].folder)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """In the controller: tell a worker where to ask for nodes, and be ready to start them."""
+    stash = node.config.stash
+    if _SHARING not in stash:
+        stash[_SHARING] = SharingNodes()
+    node.workerinput["folder"] = str(stash[_SHARING].folder)
+
+
+# Before the worker says good-bye, which takes this along.
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In a worker: leave what is to be said at the end of the report to the controller."""
+    stash = session.config.stash
+    if (left := getattr(session.config, "workeroutput", None)) is not None:
+        not_run = stash[_NOT_RUN]
+        left.update(targets=stash.get(_TARGETS, []), not_run=list(not_run))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """In the controller: take over what a worker has left."""
+    # One that crashed has left nothing; the others know the same.
+    left = getattr(node, "workeroutput", {})
+    not_run: list[str] = left.get("not_run", [])
+    if left.get("targets"):
+        node.config.stash[_TARGETS] = left["targets"]
+    node.config.stash[_NOT_RUN].update(dict.fromkeys(not_run))
+
+
+# ------------------------------------------------------------------------------ the report
 
 
 # Outermost and after all others, so that it stands right above the last line.
@@ -150,6 +197,28 @@ def pytest_terminal_summary(
         terminalreporter.write_line(f"Elasticsearch: {', '.join(targets)}")
     for reason in config.stash[_NOT_RUN]:
         terminalreporter.write_line(f"NOT RUN: {reason}", yellow=True, bold=True)
+
+
+def _leave_out_disruptive(config: pytest.Config, items: list[pytest.Item]) -> None:
+    disruptive = [item for item in items if "_own_node" in _fixtures(item)]
+    if disruptive:
+        config.hook.pytest_deselected(items=disruptive)
+        items[:] = [item for item in items if item not in disruptive]
+        config.stash[_NOT_RUN][
+            f"{len(disruptive)} tests that stop or change their node, because TASQUES_TEST_ES_URL"
+            " is set"
+        ] = None
+
+
+def _worker_input(config: pytest.Config) -> dict[str, Any] | None:
+    """What the controller has told this worker; None where this is no worker."""
+    told: dict[str, Any] | None = getattr(config, "workerinput", None)
+    return told
+
+
+def _fixtures(item: pytest.Item) -> Iterable[str]:
+    names: Iterable[str] = getattr(item, "fixturenames", ())
+    return names
 
 
 def _targets(config: pytest.Config) -> list[str]:

@@ -16,7 +16,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from types import TracebackType
 from typing import Self
 
 from tools.elasticsearch_node import call
+from tools.ports import reserved_port
 
 __all__ = ["ServerUnavailable", "TasquesServer", "elasticsearch_settings"]
 
@@ -87,7 +87,8 @@ class TasquesServer:
             start_seconds: How long it may take to become ready.
         """
         self._folder = Path(tempfile.mkdtemp(prefix="tasques-server-"))
-        self._port = _free_port()
+        self._reserved = reserved_port()
+        self._port: int = self._reserved.getsockname()[1]
         self._settings = dict(settings or {})
         self._users = dict(users or {})
         self._arguments = tuple(arguments)
@@ -261,6 +262,7 @@ class TasquesServer:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.terminate(15)
         self.kill()
+        self._reserved.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -310,10 +312,3 @@ class TasquesServer:
 
 def _variable(name: str) -> str:
     return "TASQUES_SERVER_" + name.upper().replace(".", "_").replace("-", "_")
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port

@@ -100,13 +100,18 @@ class Held:
     Attributes:
         version: Of our last write, which the next renewal replaces.
         term: The version of the write that took the lock.
-        valid_until: On our monotonic clock; afterwards nobody may rely on it.
+        sent_at: On our monotonic clock, before that last write was sent.
     """
 
     lock: LeaderLock
     version: Version
     term: Version
-    valid_until: float
+    sent_at: float
+
+    @property
+    def valid_until(self) -> float:
+        """On our monotonic clock; from then on nobody may rely on it."""
+        return self.sent_at + RELIED_ON * self.lock.lease.seconds
 
     @classmethod
     def since(
@@ -119,12 +124,11 @@ class Held:
             sent_at: On the monotonic clock, before the write was sent.
             term: None if the write took the lock.
         """
-        lock = stored.document
         return cls(
-            lock=lock,
+            lock=stored.document,
             version=stored.version,
             term=term or stored.version,
-            valid_until=sent_at + RELIED_ON * lock.lease.seconds,
+            sent_at=sent_at,
         )
 
 
@@ -150,7 +154,9 @@ def observe(memory: Memory, seen: Stored[LeaderLock], *, now: float) -> Observed
     read may be stale, and then the candidate only waits longer.
 
     Args:
-        now: On the candidate's monotonic clock, before the read was sent or later.
+        now: On the candidate's monotonic clock, when the answer was there or later. Not before: the
+            version may have been written while the read was under way, and its writer relies on it
+            from then on.
     """
     if memory is not None and memory.version == seen.version:
         return memory

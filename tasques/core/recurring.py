@@ -160,7 +160,7 @@ class Recurrence:
         last_slot: The latest decided slot.
         pending: The slot under way.
         launched: Tasks made and not yet known to be finished, by slots and by hand; None if there may
-            be others.
+            be others, or more than are kept.
         term: Of the leader that last wrote here; a leader of a lower term has been replaced.
     """
 
@@ -267,9 +267,8 @@ class RecurringTask:
         """With what is given changed, to be taken up anew; a new schedule begins after *now*."""
         changed = self._changed_at(now)
         if schedule_expression is not None and schedule_expression != self.schedule_expression:
-            changed = attrs.evolve(changed, schedule_expression=schedule_expression)._noting(
-                decided_until=now
-            )
+            changed = attrs.evolve(changed, schedule_expression=schedule_expression)
+            changed = changed._beginning_after(now)
         if definition is not None:
             changed = attrs.evolve(changed, definition=definition)
         if skip_if_outstanding_tasks_exist is not None:
@@ -279,8 +278,13 @@ class RecurringTask:
         return changed if catch_up is None else changed._noting(catch_up=catch_up)
 
     def deleted(self, *, now: Instant) -> Self:
-        """Gone for everybody but the leader, which has to notice."""
-        return attrs.evolve(self._changed_at(now), is_deleted=True)
+        """
+        Gone for everybody but the leader, which has to notice.
+
+        A slot under way is given up. Whether its task is made depends on how far the leader was;
+        nobody goes on with it, and nothing keeps the task from the archive.
+        """
+        return attrs.evolve(self._changed_at(now), is_deleted=True)._noting(pending=None)
 
     def paused(self, *, now: Instant) -> Self:
         """Without firing slots from now on; once paused, this changes nothing but the version."""
@@ -291,14 +295,19 @@ class RecurringTask:
         """Firing again, from the first slot after *now*."""
         if not self.is_paused:
             return self._changed_at(now)
-        return self._changed_at(now)._noting(paused_at=None, decided_until=now)
+        return self._changed_at(now)._noting(paused_at=None)._beginning_after(now)
 
     def having_launched(self, task: TaskKey) -> Self:
         """With *task* made for it, which counts as outstanding until it is finished."""
         launched = self.recurrence.launched
-        if launched is None:
+        if launched is None or task in launched:
             return self
-        return self._noting(launched=(*launched, task)[-MAX_LAUNCHED:])
+        more = (*launched, task)
+        return self._noting(launched=more if len(more) <= MAX_LAUNCHED else None)
+
+    def _beginning_after(self, now: Instant) -> Self:
+        """With the slots up to *now* decided; those decided already stay so, whatever the clock."""
+        return self._noting(decided_until=max(now, self.recurrence.decided_until or now))
 
     # ----------------------------------------------------------------------- by the leader
 
@@ -404,28 +413,28 @@ def decide(
     missed = _slots_back(recurring, schedule, after=after, until=now)
     if not missed:
         return None
-    latest, left_out = missed[0], len(missed) - 1
+    outcome, chosen = SlotOutcome.FIRED, 0
     if recurring.is_paused:
-        return Decision(slot=latest, outcome=SlotOutcome.PAUSED, left_out=left_out)
-    match recurring.recurrence.catch_up:
-        case CatchUp.ALL:
-            oldest = min(len(missed), MAX_CATCH_UP) - 1
-            return Decision(
-                slot=missed[oldest], outcome=SlotOutcome.FIRED, left_out=len(missed) - 1 - oldest
-            )
-        case CatchUp.SKIP if now.since(latest) > on_time:
-            return Decision(slot=latest, outcome=SlotOutcome.MISSED, left_out=left_out)
-        case _:
-            return Decision(slot=latest, outcome=SlotOutcome.FIRED, left_out=left_out)
+        outcome = SlotOutcome.PAUSED
+    elif recurring.recurrence.catch_up is CatchUp.ALL:
+        chosen = min(len(missed), MAX_CATCH_UP) - 1
+    elif recurring.recurrence.catch_up is CatchUp.SKIP and missed[0].plus(on_time) < now:
+        outcome = SlotOutcome.MISSED
+    left_out = min(len(missed) - 1 - chosen, MAX_COUNTED)
+    return Decision(slot=missed[chosen], outcome=outcome, left_out=left_out)
 
 
 def _slots_back(
     recurring: RecurringTask, schedule: Schedule, *, after: Instant, until: Instant
 ) -> list[Instant]:
-    """The slots after *after* up to *until*, the latest first; the latest ``MAX_COUNTED`` + 1."""
+    """
+    The slots after *after* up to *until*, the latest first.
+
+    So many that ``MAX_COUNTED`` are left whichever of the latest ``MAX_CATCH_UP`` is chosen.
+    """
     slots: list[Instant] = []
     at: Instant | None = until
-    while at is not None and len(slots) <= MAX_COUNTED:
+    while at is not None and len(slots) < MAX_COUNTED + MAX_CATCH_UP:
         at = schedule.last_until(at, anchor=recurring.created_at)
         if at is None or at <= after:
             break

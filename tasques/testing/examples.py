@@ -1,7 +1,7 @@
 """
-Plain tasks, for tests in which most of a task does not matter.
+Plain tasks and what goes with them, for tests in which most of a task does not matter.
 
-Each was brought into its state by the lifecycle's own operations, at :data:`NOW`.
+Each task was brought into its state by the lifecycle's own operations, at :data:`NOW`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import attrs
 
 from tasques.core import lifecycle
 from tasques.core.json_object import JsonObject
+from tasques.core.leadership import LeaderLock
 from tasques.core.queues import QueueName, TaskId, WorkerId
+from tasques.core.recurring import RecurringTask, RecurringTaskId, TaskDefinition
 from tasques.core.tasks import NewTask, State, Task
 from tasques.core.values import Duration, Instant
 
@@ -93,3 +95,23 @@ def in_state(state: State, queue: str = "q") -> Task:
             return lifecycle.complete(task, worker=WORKER, data=None, now=NOW)
         case State.DEAD:
             return lifecycle.fail(task, worker=WORKER, data=None, now=NOW, jitter=0, give_up=True)
+
+
+def recurring(id: str | None = None, queue: str = "q") -> RecurringTask:
+    """A recurring task that no leader has taken up yet; with an id of its own unless one is given."""
+    definition = TaskDefinition(
+        queue=QueueName(queue), kind="sayHello", retry_times=3, processing_timeout=MINUTE
+    )
+    return RecurringTask.new(
+        RecurringTaskId(id or fresh_id()),
+        schedule_expression="@every 1m",
+        definition=definition,
+        now=NOW,
+    )
+
+
+def leader_lock(name: str | None = None) -> LeaderLock:
+    """A lock just taken; with a name of its own unless one is given."""
+    return LeaderLock(
+        name=name or fresh_id(), leader_id="leader-1", at=NOW, lease=MINUTE, taken_at=NOW
+    )

@@ -20,7 +20,19 @@ from tasques.core import lifecycle
 from tasques.core.archive import ArchivedTask
 from tasques.core.documents import Operation, Version
 from tasques.core.json_object import MAX_DIGITS, JsonObject, JsonValue
+from tasques.core.leadership import LeaderLock
 from tasques.core.queues import MAX_ID_BYTES, MAX_QUEUE_BYTES, QueueName, TaskId, WorkerId
+from tasques.core.recurring import (
+    MAX_COUNTED,
+    CatchUp,
+    Pending,
+    Recurrence,
+    RecurringTask,
+    RecurringTaskId,
+    Slot,
+    SlotOutcome,
+    TaskDefinition,
+)
 from tasques.core.tasks import (
     MAX_PRIORITY,
     MAX_RETRY_TIMES,
@@ -36,6 +48,7 @@ from tasques.core.tasks import (
     State,
     StoredTask,
     Task,
+    TaskKey,
     Verdict,
 )
 from tasques.core.values import NANOSECONDS_PER_SECOND, ZERO_INSTANT, Duration, Instant
@@ -404,3 +417,115 @@ def lists_of_distinct_tasks(
 ) -> SearchStrategy[Sequence[Task]]:
     """Lists of *tasks* no two of which have the same key."""
     return st.lists(tasks, max_size=max_size, unique_by=lambda task: task.key)
+
+
+# ------------------------------------------------------------------------- recurring tasks
+
+
+@cache
+def recurring_task_ids() -> SearchStrategy[RecurringTaskId]:
+    """Ids of recurring tasks: any text, since none of its characters means anything."""
+    chosen = st.text(min_size=1, max_size=40)
+    longest = st.sampled_from(["i" * MAX_ID_BYTES, "é" * (MAX_ID_BYTES // 2)])
+    awkward = st.sampled_from(["repeat-every-minute", "a/b", "..", "_all", "é", "e\u0301", "🜚"])
+    return (chosen | awkward | longest).map(RecurringTaskId)
+
+
+@cache
+def recurring_tasks(
+    ids: SearchStrategy[RecurringTaskId] | None = None,
+) -> SearchStrategy[RecurringTask]:
+    """
+    Recurring tasks at any point of their lives, deleted ones among them.
+
+    Their expressions are any text: what a store is given it keeps, also what no longer parses.
+    """
+    return st.builds(
+        RecurringTask,
+        id=ids if ids is not None else recurring_task_ids(),
+        schedule_expression=st.sampled_from(["@every 1m", "*/5 * * * *"]) | st.text(max_size=20),
+        definition=_definitions(),
+        created_at=instants(),
+        modified_at=instants(),
+        skip_if_outstanding_tasks_exist=st.booleans(),
+        is_deleted=st.booleans(),
+        loaded_at=st.none() | instants(),
+        recurrence=recurrences(),
+    )
+
+
+@cache
+def recurrences() -> SearchStrategy[Recurrence]:
+    """What leaders know of a recurring task: nothing, as after an original one, or anything."""
+    known = st.builds(
+        Recurrence,
+        operation=st.none() | operations(),
+        catch_up=st.sampled_from(CatchUp),
+        paused_at=st.none() | instants(),
+        decided_until=st.none() | instants(),
+        last_slot=st.none() | _slots(),
+        pending=st.none() | _pending(),
+        launched=st.none() | st.lists(_task_keys(), max_size=4).map(tuple),
+        term=st.none() | versions(),
+    )
+    return st.just(Recurrence()) | known
+
+
+@cache
+def _definitions() -> SearchStrategy[TaskDefinition]:
+    return st.builds(
+        TaskDefinition,
+        queue=queue_names(),
+        kind=kinds(),
+        retry_times=retry_times(),
+        processing_timeout=timeouts(),
+        priority=priorities(),
+        args=st.none() | json_objects(),
+        context=st.none() | json_objects(),
+    )
+
+
+@cache
+def _slots() -> SearchStrategy[Slot]:
+    return st.builds(
+        Slot,
+        at=instants(),
+        outcome=st.sampled_from(SlotOutcome),
+        task_id=st.none() | task_ids(),
+        left_out=st.integers(0, MAX_COUNTED),
+    )
+
+
+@cache
+def _pending() -> SearchStrategy[Pending]:
+    return st.builds(
+        Pending,
+        slot=instants(),
+        task_id=task_ids(),
+        definition=_definitions(),
+        left_out=st.integers(0, MAX_COUNTED),
+    )
+
+
+@cache
+def _task_keys() -> SearchStrategy[TaskKey]:
+    return st.builds(TaskKey, queue_names(), task_ids())
+
+
+# ---------------------------------------------------------------------------------- locks
+
+
+@cache
+def leader_locks(names: SearchStrategy[str] | None = None) -> SearchStrategy[LeaderLock]:
+    """Leaders' locks: an original's, and ours, held or released."""
+    return st.builds(
+        LeaderLock,
+        name=names if names is not None else recurring_task_ids(),
+        leader_id=st.text(min_size=1, max_size=60),
+        at=instants(),
+        lease=durations(),
+        taken_at=st.none() | instants(),
+        term=st.none() | versions(),
+        released=st.booleans(),
+        operation=st.none() | operations(),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 from urllib.parse import quote, urlsplit
 
 import attrs
@@ -46,7 +47,7 @@ def open_elasticsearch(
     yield open_backend
     for backend in opened:
         backend.close()
-    remove_indices(elasticsearch_url, f"{installed}queue-")
+    remove_indices(elasticsearch_url, installed)
 
 
 def connect(url: str, prefix: str, runtime: Runtime) -> Backend:
@@ -74,7 +75,7 @@ def refresh(elasticsearch_url: str, installed: str) -> Callable[[], None]:
     """Makes what was written visible to searches."""
 
     def refresh() -> None:
-        path = f"/{installed}queue-*/_refresh?expand_wildcards=all"
+        path = f"/{installed}*/_refresh?expand_wildcards=all"
         status, _ = call(elasticsearch_url, "POST", path)
         assert status == 200
 
@@ -92,6 +93,22 @@ def plant_malformed(elasticsearch_url: str, installed: str) -> PlantMalformed:
             attrs.evolve(whole, queue=key.queue, id=key.id, priority=30_000), variety
         )
         path = f"/{installed}queue-{quote(key.queue, safe='')}/_doc/{quote(key.id, safe='')}"
+        status, answer = call(elasticsearch_url, "PUT", path, document)
+        assert status == 201, answer
+
+    return plant
+
+
+#: Writes a document into the index of that name, as others could.
+PlantDamaged: TypeAlias = Callable[[str, str, dict[str, Any]], None]
+
+
+@pytest.fixture
+def plant_damaged(elasticsearch_url: str, installed: str) -> PlantDamaged:
+    """Writes documents of any kind that no server would, accepted by the mapping."""
+
+    def plant(index: str, id: str, document: dict[str, Any]) -> None:
+        path = f"/{installed}{index}/_doc/{quote(id, safe='')}"
         status, answer = call(elasticsearch_url, "PUT", path, document)
         assert status == 201, answer
 

@@ -8,18 +8,36 @@ from tasques.adapters.memory.backend import MemoryBackend
 from tasques.core.ports import Backend, TaskStore
 from tasques.core.service.group_commit import GroupCommit
 from tasques.runtime import ThreadRuntime
-from tasques.testing.contract import BackendContract, MalformedContract, TaskStoreContract
+from tasques.testing.contract import (
+    BackendContract,
+    LeaderLockStoreContract,
+    MalformedContract,
+    RecurringTaskStoreContract,
+    TaskStoreContract,
+)
 from tasques.testing.contract.malformed import PlantMalformed
 from tasques.testing.fake_runtime import FakeRuntime
 from tasques.testing.faulty import FaultyTaskStore
 
 
-class TestMemory(TaskStoreContract, BackendContract):
-    """As it runs in production."""
+class OnMemory:
+    """The fixtures that the suites ask for."""
 
     @pytest.fixture
     def backend(self) -> Backend:
         return MemoryBackend(ThreadRuntime())
+
+
+class TestMemory(OnMemory, TaskStoreContract, BackendContract):
+    """As it runs in production."""
+
+
+class TestRecurringTasks(OnMemory, RecurringTaskStoreContract):
+    """The store of recurring tasks."""
+
+
+class TestLeaderLocks(OnMemory, LeaderLockStoreContract):
+    """The store of leaders' locks."""
 
 
 class TestMemoryOnAFakeRuntime(TaskStoreContract):

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from tasques.adapters.elasticsearch.backend import ElasticsearchBackend
-from tasques.core.errors import StoreUnavailable
-from tasques.core.ports import Create, Rejected, Unknown, Written
-from tasques.core.values import Duration
+from tasques.core.ports import Create
 from tasques.runtime import ThreadRuntime
 from tests.elasticsearch.conftest import Real
 from tests.elasticsearch.stub import a_task
-from tools.elasticsearch_node import ElasticsearchNode
 
 
 def codes(backend: ElasticsearchBackend) -> dict[str, bool]:
@@ -95,58 +89,3 @@ def test_the_clock_of_the_store_is_near_ours(backend: ElasticsearchBackend) -> N
     theirs = backend.server_time()
     assert theirs is not None
     assert abs(ThreadRuntime().wall().since(theirs).seconds) < 5
-
-
-# --------------------------------------------------------------------- a node that comes and goes
-
-
-@pytest.fixture
-def gone(
-    own_elasticsearch_node: ElasticsearchNode, connect: Callable[..., ElasticsearchBackend]
-) -> ElasticsearchBackend:
-    """The adapter on a node that the test may stop."""
-    real = Real(own_elasticsearch_node.url, "t_")
-    backend = connect(real, request_timeout=Duration.of_seconds(2))
-    backend.setup(apply=True)
-    backend.tasks.write([Create(document=a_task("before"))])
-    assert codes(backend) == {}
-    return backend
-
-
-def test_health_follows_a_node_that_dies_and_comes_back(
-    gone: ElasticsearchBackend, own_elasticsearch_node: ElasticsearchNode
-) -> None:
-    """Red at once, reads and writes say so, green by itself; nothing acknowledged is lost."""
-    own_elasticsearch_node.kill()
-    assert codes(gone) == {"unreachable": True}
-    (outcome,) = gone.tasks.write([Create(document=a_task("during"))])
-    assert isinstance(outcome, Rejected)
-    with pytest.raises(StoreUnavailable):
-        gone.tasks.get([a_task("before").key])
-    with pytest.raises(StoreUnavailable):
-        gone.server_time()
-    with pytest.raises(StoreUnavailable):
-        gone.setup(apply=False)
-    own_elasticsearch_node.start()
-    deadline = time.monotonic() + 20
-    while codes(gone) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert codes(gone) == {}
-    (stored,) = gone.tasks.get([a_task("before").key])
-    assert getattr(stored, "task", None) == a_task("before")
-    (outcome,) = gone.tasks.write([Create(document=a_task("after"))])
-    assert isinstance(outcome, Written)
-
-
-def test_a_node_that_hangs_is_unreachable_within_its_time(
-    gone: ElasticsearchBackend, own_elasticsearch_node: ElasticsearchNode
-) -> None:
-    """And what was written meanwhile is unknown, since it may still happen."""
-    own_elasticsearch_node.pause()
-    started = time.monotonic()
-    assert codes(gone) == {"unreachable": True}
-    (outcome,) = gone.tasks.write([Create(document=a_task("hung"))])
-    assert isinstance(outcome, Unknown)
-    assert time.monotonic() - started < 6
-    own_elasticsearch_node.resume()
-    assert codes(gone) == {}

@@ -298,7 +298,7 @@ def test_any_number_of_bad_documents_hides_no_good_one(
         assert proposed(backend, limit=2) == ["good1", "good2"]
     assert backend.quarantine.met == 602
     read = backend.tasks.get([a_task(id).key for id in ("bad7", "deep", "half", "good1")])
-    assert [type(outcome) for outcome in read] == [Malformed, Malformed, Malformed, StoredTask]
+    assert [type(outcome) for outcome in read] == [Malformed, Malformed, Malformed, Stored]
 
 
 def test_a_repaired_document_is_found_again(real: Real, backend: ElasticsearchBackend) -> None:
@@ -407,25 +407,6 @@ def test_a_closed_index_is_blocked_and_holds_nothing_to_find(
     assert kinds(backend, Create(document=a_task("new"))) == [Blocked]
     assert proposed(backend, "q") == []
     assert proposed(backend) == ["t"]
-
-
-def test_a_cluster_full_of_shards_rejects_with_advice(
-    real: Real, backend: ElasticsearchBackend
-) -> None:
-    """A 400 that is not the caller's fault; queues that have an index go on."""
-    write(backend, a_task())
-    limit = "cluster.max_shards_per_node"
-    real("PUT", "/_cluster/settings", {"persistent": {limit: 1}})
-    try:
-        outcomes = backend.tasks.write(
-            [Create(document=a_task("t", "new")), Create(document=a_task("u"))]
-        )
-    finally:
-        real("PUT", "/_cluster/settings", {"persistent": {limit: None}})
-    rejected, written = outcomes
-    assert isinstance(rejected, Rejected)
-    assert limit in rejected.reason
-    assert isinstance(written, Written)
 
 
 def test_a_queue_without_its_shard_delays_others_by_a_second_at_most(

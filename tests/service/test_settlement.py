@@ -122,12 +122,17 @@ def test_another_token_means_that_we_were_overtaken(runtime: QuickRuntime) -> No
 def test_a_replace_that_was_overtaken_says_by_what(
     first: WriteOutcome[Task], runtime: QuickRuntime
 ) -> None:
-    """A higher version with another token: our write did not, and never will, take place."""
+    """
+    A higher version with another token: our write will never take place any more.
+
+    After a conflict it did not; after a doubt it may have, and have been replaced since.
+    """
     store = ScriptedStore(lambda write, n: first)
     store.put(marked("old"))
     store.put(marked("theirs"))
     settled = settle(store, Replace(document=marked("ours"), expected=Version(1, 1)), runtime)
     assert isinstance(settled, Overtaken)
+    assert settled.doubtful is isinstance(first, Unknown)
 
 
 def test_a_replace_of_what_is_gone_is_overtaken_by_nothing(runtime: QuickRuntime) -> None:

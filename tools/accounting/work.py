@@ -15,6 +15,9 @@ from tools.accounting.plan import KEPT_FOR_SECONDS, KEPT_TIMEOUT_SECONDS, Plan, 
 
 WORKER_HEADER = "X-TASQUES-WORKER-ID"
 _STRANGER = "a-stranger"
+#: A worker that was given nothing asks again after the first, then twice as long, up to the last:
+#: while all wait for a backoff, asking without a pause would only keep the machine busy.
+_IDLE_SECONDS = (0.01, 0.32)
 #: How often it is looked whether a claim has ended, before its task is finished too late.
 _LATE_LOOK_SECONDS = 1.0
 
@@ -94,6 +97,7 @@ class Worker:
         self._ledger = ledger
         self._queues = scheme.queues
         self._chance = random.Random(seed)
+        self._idle_seconds, self._longest_idle = _IDLE_SECONDS
         # Tasks to be finished after their time, by when to look next.
         self._late: list[tuple[float, int, Given]] = []
 
@@ -108,6 +112,14 @@ class Worker:
             if kept:
                 self._keep(kept)
             self._finish_late_ones()
+            self._rest(was_given=bool(tasks))
+
+    def _rest(self, *, was_given: bool) -> None:
+        if was_given:
+            self._idle_seconds, _ = _IDLE_SECONDS
+        else:
+            time.sleep(self._idle_seconds)
+            self._idle_seconds = min(2 * self._idle_seconds, self._longest_idle)
 
     # ------------------------------------------------------------------------ claims
 

@@ -106,11 +106,11 @@ class Archiver:
         found = self._tasks.find_finished(self._query())
         movable = self._without_pending(found)
         copied = self._copy(movable) if movable else []
-        moved = self._delete(copied) if copied else 0
-        self.archived += moved
+        moved = set(self._delete(copied)) if copied else set()
+        self.archived += len(moved)
         if len(found) >= self._options.page_size:
-            kept = set(found) - set(copied)
-            self._passed_over = (*self._passed_over, *(s for s in found if s in kept))
+            # What was not moved is not met again in this round, so that others get their turn.
+            self._passed_over = (*self._passed_over, *(s for s in found if s not in moved))
             if len(self._passed_over) <= _MAX_PASSED_OVER:
                 return max(self._tasks.traits.visibility_lag, _SHORTEST_PAUSE)
         # The next sweep looks at everything anew.
@@ -161,19 +161,18 @@ class Archiver:
         self._remove([copy for _, plan in copied for copy in plan.surplus])
         return [stored for stored, _ in copied]
 
-    def _delete(self, tasks: Sequence[StoredTask]) -> int:
-        """Delete *tasks* from their queues, unless they have changed; how many are gone."""
+    def _delete(self, tasks: Sequence[StoredTask]) -> list[StoredTask]:
+        """Delete *tasks* from their queues, unless they have changed; returns those deleted."""
         outcomes = self._tasks.write(
             [Delete(document=stored.document, expected=stored.version) for stored in tasks]
         )
-        lost = [
-            stored
-            for stored, outcome in zip(tasks, outcomes, strict=True)
-            if not isinstance(outcome, Deleted)
-        ]
+        moved: list[StoredTask] = []
+        lost: list[StoredTask] = []
+        for stored, outcome in zip(tasks, outcomes, strict=True):
+            (moved if isinstance(outcome, Deleted) else lost).append(stored)
         if lost:
             self._tidy(lost)
-        return len(tasks) - len(lost)
+        return moved
 
     def _tidy(self, tasks: Sequence[StoredTask]) -> None:
         """

@@ -75,7 +75,7 @@ class Election:
     Args:
         lease: How long others wait for this server's next renewal before they take the lock.
         interval: Between looks and between renewals.
-        on_change: Told when another leads than before, as far as is known here.
+        on_change: Told when another leads than before, as far as is known here; once for each.
     """
 
     def __init__(
@@ -110,20 +110,33 @@ class Election:
 
     def term(self) -> Version | None:
         """The term in which this server leads just now; None if it does not."""
-        held = self._held
-        if held is None or self._runtime.monotonic() >= held.valid_until:
-            return None
-        return held.term
+        held = self._valid()
+        return None if held is None else held.term
 
-    def ensure_leading(self, term: Version) -> None:
+    def ensure_leading(self, term: Version) -> float:
         """
         Pass while this server leads in *term*; to be asked right before each send.
+
+        Returns:
+            Until when it leads if it does not get to renew, on the monotonic clock.
 
         Raises:
             NotLeading: If it does not, or in another term.
         """
-        if self.term() != term:
+        held = self._valid()
+        if held is None or held.term != term:
             raise NotLeading("this server does not lead any more")
+        return held.valid_until
+
+    def is_confirmed_since(self, moment: float) -> bool:
+        """Whether the lock was renewed by a write that was sent after *moment*, and is held."""
+        held = self._valid()
+        return held is not None and held.sent_at > moment
+
+    def _valid(self) -> Held | None:
+        held = self._held
+        is_over = held is None or self._resigned or self._runtime.monotonic() >= held.valid_until
+        return None if is_over else held
 
     # ------------------------------------------------------------------------- what is done
 
@@ -140,18 +153,23 @@ class Election:
             self._renew(self._held)
         if self._held is None:
             self._campaign()
+        self._release_if_resigned()
         return self._pause()
 
     def resign(self) -> None:
         """
         Stand for election no more, and let go of the lock, so that nobody need wait for it.
 
-        Where that fails, the lease ends it.
+        A step that is under way meanwhile does the latter when it ends. Where it fails, the lease
+        ends it.
         """
         self._resigned = True
-        held, self._held = self._held, None
-        if held is None:
+        self._release_if_resigned()
+
+    def _release_if_resigned(self) -> None:
+        if not self._resigned or self._held is None:
             return
+        held, self._held = self._held, None
         released = attrs.evolve(held.lock, released=True, at=self._runtime.wall())
         try:
             self._write_over(held.version, released, "release", self._runtime.monotonic())
@@ -178,6 +196,8 @@ class Election:
             self._held = Held.since(settled, sent_at=sent_at, term=held.term)
 
     def _campaign(self) -> None:
+        if self._resigned:
+            return
         asked_at = self._runtime.monotonic()
         current = self._settlement.read(LOCK_NAME, deadline=asked_at)
         now = self._runtime.monotonic()
@@ -227,8 +247,9 @@ class Election:
         self._know(NOBODY)
 
     def _know(self, leadership: Leadership) -> None:
-        if leadership != self._leadership:
-            self._leadership = leadership
+        before, self._leadership = self._leadership, leadership
+        # Another's term becomes known with its first renewal only, which is no change of leaders.
+        if (before.leader_id, before.is_here) != (leadership.leader_id, leadership.is_here):
             self._on_change(leadership)
 
     def _pause(self) -> Duration:

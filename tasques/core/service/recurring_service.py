@@ -7,6 +7,7 @@ write came first; the leader, who writes there too, takes it up from there.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from typing import Final
@@ -15,7 +16,7 @@ import attrs
 
 from tasques.core import cron, errors
 from tasques.core.cron import Schedule
-from tasques.core.documents import Operation
+from tasques.core.documents import Operation, Version
 from tasques.core.ports import (
     Create,
     Malformed,
@@ -38,6 +39,8 @@ from tasques.core.service.settlement import Overtaken, Settlement
 from tasques.core.service.task_service import TaskService
 from tasques.core.tasks import StoredTask, TaskKey
 from tasques.core.values import Duration, Instant
+
+_log = logging.getLogger(__name__)
 
 #: So many instants are previewed at most.
 MAX_PREVIEW: Final = 100
@@ -115,18 +118,30 @@ class RecurringService:
             now=self._runtime.wall(),
         )
         deadline = self._deadline()
-        settled = self._settlement.settle(
-            Create(document=task.stamped(self._operation("create"))), deadline=deadline
-        )
-        while isinstance(settled, Overtaken):
-            former = _present(settled.current, new.id, deleted=True)
-            if not former.document.is_deleted:
-                raise errors.RecurringTaskAlreadyExists(new.id)
-            again = task.stamped(self._operation("create"))
-            settled = self._settlement.settle(
-                Replace(document=again, expected=former.version), deadline=deadline
+        over: Version | None = None
+        while True:
+            stamped = task.stamped(self._operation("create"))
+            write = (
+                Create(document=stamped)
+                if over is None
+                else Replace(document=stamped, expected=over)
             )
-        return settled
+            settled = self._settlement.settle(write, deadline=deadline)
+            if not isinstance(settled, Overtaken):
+                return settled
+            over = self._replaceable(settled.current, task)
+
+    def _replaceable(
+        self, current: ReadOutcome[RecurringTask], task: RecurringTask
+    ) -> Version | None:
+        """The version that *task* may be created over; None if there is nothing."""
+        if isinstance(current, Malformed):
+            raise errors.MalformedRecurringTask(task.id, current.reason)
+        if isinstance(current, Missing):
+            return None
+        if not current.document.is_deleted:
+            raise errors.RecurringTaskAlreadyExists(task.id)
+        return current.version
 
     def get(self, id: RecurringTaskId) -> StoredRecurringTask:
         """
@@ -211,12 +226,29 @@ class RecurringService:
         task_id = TaskId(self._runtime.new_id())
         # Noted first: a task that is noted and missing counts for nothing, but one that is there
         # and not noted would let a slot fire beside it.
-        noted = self._change(
+        noted = self._note(id, task_id)
+        created = self._tasks.create(noted.document.definition.task(task_id, id))
+        self._note_again(noted.document, created.document.key)
+        return created
+
+    def _note(self, id: RecurringTaskId, task_id: TaskId) -> StoredRecurringTask:
+        return self._change(
             id,
             "run_now",
             lambda task, now: task.having_launched(TaskKey(task.definition.queue, task_id)),
         )
-        return self._tasks.create(noted.document.definition.task(task_id, id))
+
+    def _note_again(self, noted: RecurringTask, made: TaskKey) -> None:
+        """Note *made* again if a leader did not find it, and let it go, before it was there."""
+        try:
+            task = self.get(noted.id).document
+            launched = task.recurrence.launched
+            is_same = task.created_at == noted.created_at and task.definition.queue == made.queue
+            if is_same and launched is not None and made not in launched:
+                self._note(noted.id, made.id)
+        except (errors.RecurringTaskError, errors.Unavailable) as error:
+            # The task is made, and its caller is to know; a slot may fire beside it.
+            _log.warning("task [%s] could not be noted to be outstanding: %s", made.id, error)
 
     def preview(self, id: RecurringTaskId, count: int) -> Sequence[Instant]:
         """
@@ -276,11 +308,9 @@ class RecurringService:
         return self._runtime.monotonic() + self._patience.seconds
 
 
-def _present(
-    current: ReadOutcome[RecurringTask], id: RecurringTaskId, *, deleted: bool = False
-) -> StoredRecurringTask:
+def _present(current: ReadOutcome[RecurringTask], id: RecurringTaskId) -> StoredRecurringTask:
     if isinstance(current, Malformed):
         raise errors.MalformedRecurringTask(id, current.reason)
-    if isinstance(current, Missing) or (current.document.is_deleted and not deleted):
+    if isinstance(current, Missing) or current.document.is_deleted:
         raise errors.RecurringTaskNotFound(id)
     return current

@@ -51,9 +51,16 @@ _LONGEST_PAUSE_SECONDS: Final = 1.0
 
 @attrs.frozen
 class Overtaken(Generic[D]):
-    """Definitely not done: another write holds the document, or there is none (any more)."""
+    """
+    Another write holds the document, or there is none (any more).
+
+    Attributes:
+        doubtful: Ours may have taken place before that, and have been replaced since: a try of it
+            stayed unanswered. Else it did not, and never will.
+    """
 
     current: ReadOutcome[D]
+    doubtful: bool = False
 
 
 Settled: TypeAlias = Stored[D] | Overtaken[D]
@@ -151,9 +158,11 @@ class Settlement(Generic[K, D]):
                 case Exists() | Conflict() | Unknown():
                     doubtful = doubtful or isinstance(outcome, Unknown)
                     settled = self._look(write, deadline)
+                    if isinstance(settled, Overtaken):
+                        self._note("overtaken", doubtful)
+                        return attrs.evolve(settled, doubtful=doubtful)
                     if settled is not None:
-                        overtaken = isinstance(settled, Overtaken)
-                        self._note("overtaken" if overtaken else "confirmed", doubtful)
+                        self._note("confirmed", doubtful)
                         return settled
                 case Blocked() | Rejected():
                     pass
@@ -165,6 +174,21 @@ class Settlement(Generic[K, D]):
     def _note(self, resolution: str, doubtful: bool) -> None:
         if doubtful:
             self._resolved[resolution].add()
+
+    def confirm(self, read: Stored[D], *, deadline: float) -> Settled[D]:
+        """
+        Make sure of what was *read*, before anything is promised on the strength of it.
+
+        The same document is written over itself, by whomever it is.
+
+        Args:
+            deadline: On the runtime's monotonic clock.
+
+        Raises:
+            Unavailable: As :meth:`settle`.
+        """
+        again = Replace(document=read.document, expected=read.version)
+        return self.settle(again, deadline=deadline, hold=True)
 
     def _try(self, write: Settleable[D]) -> WriteOutcome[D]:
         return self._store.write([write])[0]

@@ -18,7 +18,7 @@ import attrs
 from tasques.core import errors, lifecycle
 from tasques.core.documents import Operation, Stored
 from tasques.core.json_object import JsonObject
-from tasques.core.ports import ArchiveStore, Create, Replace, Runtime, TaskStore
+from tasques.core.ports import ArchiveStore, Create, ReadOutcome, Replace, Runtime, TaskStore
 from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.meter import Meter
@@ -120,15 +120,19 @@ class TaskService:
             )
         self._ensure_allowed(new.queue)
         id = new.id or TaskId(self._id_for(new.queue, idempotency_key))
+        is_fresh = new.id is None and idempotency_key is None
         content = None if idempotency_key is None else _content_digest(new)
         task = lifecycle.create(new, id=id, now=self._runtime.wall())
         task = attrs.evolve(task, extensions=attrs.evolve(task.extensions, created_digest=content))
         task = task.stamped(Operation(token=self._runtime.new_id(), verb="create"))
         deadline = self._deadline(min(self._patience, _CREATION_PATIENCE))
         settled = self._settlement.settle(Create(document=task), deadline=deadline)
-        if isinstance(settled, Overtaken):
-            return _created_before(settled, task.key, content)
-        self._on_waiting(settled)
+        if not isinstance(settled, Overtaken):
+            self._on_waiting(settled)
+            return settled
+        while isinstance(settled, Overtaken):
+            before = _created_before(settled, task, is_fresh=is_fresh)
+            settled = self._settlement.confirm(before, deadline=deadline)
         return settled
 
     def _id_for(self, queue: QueueName, idempotency_key: str | None) -> str:
@@ -323,6 +327,7 @@ class TaskService:
         held = self._held.take(key)
         current = held or self._read(key, deadline)
         lost = 0
+        doubtful = False
         while lost <= self._conflict_retries:
             try:
                 decided = decide(current.document)
@@ -331,16 +336,18 @@ class TaskService:
                     # Nobody is refused for what was true a while ago.
                     held, current = None, self._read(key, deadline)
                     continue
-                if isinstance(error, errors.TaskNotClaimed) and _was_made_by(
+                if not isinstance(error, errors.TaskNotClaimed) or not _was_made_by(
                     operation, asker, current.document
                 ):
-                    return current
-                raise
-            write = Replace(document=decided.stamped(operation), expected=current.version)
-            settled = self._settlement.settle(write, deadline=deadline, hold=True)
+                    raise _unless(doubtful, error) from error
+                settled = self._settlement.confirm(current, deadline=deadline)
+            else:
+                write = Replace(document=decided.stamped(operation), expected=current.version)
+                settled = self._settlement.settle(write, deadline=deadline, hold=True)
             if not isinstance(settled, Overtaken):
                 return settled
-            current = present(settled.current, key)
+            doubtful = doubtful or settled.doubtful
+            current = _present(settled.current, key, doubtful)
             lost += 1
             # A new decision is another write, and must not be taken for the one that lost.
             operation = attrs.evolve(operation, token=self._runtime.new_id())
@@ -348,6 +355,24 @@ class TaskService:
 
     def _read(self, key: TaskKey, deadline: float) -> StoredTask:
         return present(self._settlement.read(key, deadline=deadline), key)
+
+
+def _present(current: ReadOutcome[Task], key: TaskKey, doubtful: bool) -> StoredTask:
+    try:
+        return present(current, key)
+    except errors.TaskError as error:
+        raise _unless(doubtful, error) from error
+
+
+def _unless(doubtful: bool, error: errors.TaskError) -> errors.TasquesError:
+    """
+    *error*, unless a try of the change may have taken place before others changed the task again.
+
+    Then nobody may say that it was refused.
+    """
+    if not doubtful:
+        return error
+    return errors.OutcomeUnknown(f"it may have been done, and since then: {error}")
 
 
 def _was_made_by(operation: Operation, asker: Asker, task: Task) -> bool:
@@ -377,12 +402,24 @@ def _content_digest(new: NewTask) -> str:
     )
 
 
-def _created_before(overtaken: Overtaken[Task], key: TaskKey, content: str | None) -> StoredTask:
-    """The answer to a create whose id is in use."""
-    if content is None or not isinstance(overtaken.current, Stored):
-        raise errors.TaskAlreadyExists(key.id)
+def _created_before(overtaken: Overtaken[Task], task: Task, *, is_fresh: bool) -> StoredTask:
+    """
+    The answer to the create of *task*, whose id is in use: what that create made, or an earlier one
+    with the same key.
+
+    Args:
+        is_fresh: The id was made for this create, so nobody else can have used it.
+    """
+    if not isinstance(overtaken.current, Stored):
+        raise errors.TaskAlreadyExists(task.id)
+    there = overtaken.current.document
+    if is_fresh or (overtaken.doubtful and there.created_at == task.created_at):
+        # A try of this very create, and others have worked on it since.
+        return overtaken.current
+    content = task.extensions.created_digest
+    if content is None:
+        raise errors.TaskAlreadyExists(task.id)
     # An original server that rewrote the task dropped the digest: then the key alone decides.
-    found = overtaken.current.document.extensions.created_digest
-    if found is not None and found != content:
-        raise errors.IdempotencyKeyReused(key.id)
+    if there.extensions.created_digest not in (None, content):
+        raise errors.IdempotencyKeyReused(task.id)
     return overtaken.current

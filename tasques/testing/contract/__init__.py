@@ -17,8 +17,11 @@ A backend's own tests subclass the suites and supply what only they know, as pyt
         def settle(self, backend):
             return backend.refresh  # what makes writes visible to searches; if nothing, leave it out
 
-- :class:`TaskStoreContract`: G1 to G9 and G11 of :class:`tasques.core.ports.TaskStore`.
+- :class:`TaskStoreContract`: G1 to G9, G11 and G12 of :class:`tasques.core.ports.TaskStore`.
 - :class:`MalformedContract`: G10, for backends whose documents others can write too.
+- :class:`RecurringTaskStoreContract` and :class:`LeaderLockStoreContract`: what the stores of
+  recurring tasks and of leaders' locks say, G10 excepted.
+- :class:`MalformedRecurringTaskContract` and :class:`MalformedLeaderLockContract`: G10 for those.
 - :class:`OnePlaceArchiveContract` or :class:`SeveralPlacesArchiveContract`: what
   :class:`tasques.core.ports.ArchiveStore` says, G10 excepted. The one for archives that have one
   place, the other for those that begin a new one now and then, which also says how to make them;
@@ -37,9 +40,13 @@ import pytest
 pytest.register_assert_rewrite(
     "tasques.testing.contract.archiving",
     "tasques.testing.contract.backend",
+    "tasques.testing.contract.deleting",
+    "tasques.testing.contract.documents",
+    "tasques.testing.contract.finished",
     "tasques.testing.contract.malformed",
     "tasques.testing.contract.racing",
     "tasques.testing.contract.reading",
+    "tasques.testing.contract.recurring",
     "tasques.testing.contract.searching",
     "tasques.testing.contract.store_fixtures",
     "tasques.testing.contract.writing",
@@ -51,21 +58,43 @@ from tasques.testing.contract.archiving import (  # noqa: E402
     SeveralPlacesArchiveContract,
 )
 from tasques.testing.contract.backend import BackendContract  # noqa: E402
+from tasques.testing.contract.deleting import DeletingContract  # noqa: E402
+from tasques.testing.contract.finished import FinishedContract, OutstandingContract  # noqa: E402
 from tasques.testing.contract.malformed import MalformedContract  # noqa: E402
 from tasques.testing.contract.racing import RacingContract  # noqa: E402
 from tasques.testing.contract.reading import ReadingContract  # noqa: E402
+from tasques.testing.contract.recurring import (  # noqa: E402
+    LeaderLockStoreContract,
+    MalformedLeaderLockContract,
+    MalformedRecurringTaskContract,
+    RecurringTaskStoreContract,
+)
 from tasques.testing.contract.searching import SearchingContract  # noqa: E402
 from tasques.testing.contract.writing import WritingContract  # noqa: E402
 
 __all__ = [
     "BackendContract",
+    "LeaderLockStoreContract",
     "MalformedArchiveContract",
     "MalformedContract",
+    "MalformedLeaderLockContract",
+    "MalformedRecurringTaskContract",
     "OnePlaceArchiveContract",
+    "RecurringTaskStoreContract",
     "SeveralPlacesArchiveContract",
     "TaskStoreContract",
 ]
 
 
-class TaskStoreContract(WritingContract, ReadingContract, SearchingContract, RacingContract):
-    """G1 to G9 and G11 of :class:`tasques.core.ports.TaskStore`; see the package for how to use it."""
+class TaskStoreContract(
+    WritingContract,
+    DeletingContract,
+    ReadingContract,
+    SearchingContract,
+    FinishedContract,
+    OutstandingContract,
+    RacingContract,
+):
+    """
+    G1 to G9, G11 and G12 of :class:`tasques.core.ports.TaskStore`; see the package for how to use it.
+    """

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-import attrs
 import pytest
 from hypothesis import HealthCheck
 
-from tasques.core.documents import Stored
-from tasques.core.ports import Backend, ClaimableQuery, Create, Replace, TaskStore, Written
+from tasques.core.documents import D, Stored
+from tasques.core.ports import (
+    Backend,
+    ClaimableQuery,
+    Create,
+    Delete,
+    Deleted,
+    DocumentStore,
+    FinishedQuery,
+    Replace,
+    TaskStore,
+    WriteOutcome,
+    Written,
+)
 from tasques.core.queues import QueueName
-from tasques.core.tasks import State, StoredTask, Task
+from tasques.core.tasks import StoredTask, Task
 from tasques.core.values import Instant
 from tasques.testing import strategies
 
@@ -43,17 +54,22 @@ class StoreFixtures:
 
 def written(store: TaskStore, *tasks: Task) -> list[StoredTask]:
     """*tasks*, newly created."""
-    outcomes = store.write([Create(document=task) for task in tasks])
+    return created(store, *tasks)
+
+
+def created(store: DocumentStore[Any, D], *documents: D) -> list[Stored[D]]:
+    """*documents*, newly created."""
+    outcomes = store.write([Create(document=document) for document in documents])
     return [must(outcome) for outcome in outcomes]
 
 
-def replaced(store: TaskStore, stored: StoredTask, task: Task) -> StoredTask:
-    """*task* in the place of *stored*."""
-    [outcome] = store.write([Replace(document=task, expected=stored.version)])
+def replaced(store: DocumentStore[Any, D], stored: Stored[D], document: D) -> Stored[D]:
+    """*document* in the place of *stored*."""
+    [outcome] = store.write([Replace(document=document, expected=stored.version)])
     return must(outcome)
 
 
-def must(outcome: object) -> StoredTask:
+def must(outcome: WriteOutcome[D]) -> Stored[D]:
     """What was written; it must have been."""
     assert isinstance(outcome, Written), outcome
     return outcome.stored
@@ -76,15 +92,18 @@ def claimable(
 
 
 def put_away(store: TaskStore, settle: Settle) -> None:
-    """Let nothing that is there be found by a search any more."""
+    """Let nothing be there that a search could find."""
+    everything = FinishedQuery(
+        before=strategies.LATEST, recurring_before=strategies.LATEST, limit=1000
+    )
     while True:
         settle()
         found = [
             *claimable(store, now=strategies.LATEST),
             *store.find_timed_out(before=strategies.LATEST, limit=1000),
+            *store.find_finished(everything),
         ]
         if not found:
             return
-        done = [(stored, attrs.evolve(stored.document, state=State.DONE)) for stored in found]
-        for outcome in store.write([Replace(document=t, expected=s.version) for s, t in done]):
-            must(outcome)
+        deletes = [Delete(document=one.document, expected=one.version) for one in found]
+        assert list(store.write(deletes)) == [Deleted()] * len(found)
