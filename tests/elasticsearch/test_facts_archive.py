@@ -138,7 +138,7 @@ def test_a_condition_on_a_missing_document_conflicts(archive: Archive, action: s
 
 def test_a_delete_makes_no_index_but_a_replace_does(archive: Archive) -> None:
     """So a replace in an index that was removed must not be sent."""
-    condition = {"if_seq_no": 0, "if_primary_term": 1}
+    condition: dict[str, Any] = {"if_seq_no": 0, "if_primary_term": 1}
     deleted = archive.do("delete", f"{archive.alias}d", **condition)
     assert (deleted["status"], deleted["error"]["type"]) == (404, "index_not_found_exception")
     assert not exists(archive.real, f"{archive.alias}d")
