@@ -64,7 +64,7 @@ class MemoryBackend:
         """None: it lives by the clock of this process."""
         return None
 
-    def setup(self, *, apply: bool) -> Sequence[SetupStep]:
+    def setup(self, *, apply: bool, dashboards: bool = False) -> Sequence[SetupStep]:
         """Nothing is ever missing."""
         return ()
 
