@@ -182,3 +182,31 @@ def test_a_place_that_may_lose_copies_takes_none(
     outcome = archive(backend, done())
     assert isinstance(outcome, Rejected)
     assert "async" in outcome.reason
+
+
+def test_readers_count_a_task_once_by_its_name(
+    bare: Real, connect: Callable[..., ElasticsearchBackend]
+) -> None:
+    """A copy that was left behind by a rollover is no second task, and another life is one."""
+    backend = connect(bare)
+    backend.setup(apply=True)
+    alias = f"{bare.prefix}archive"
+    bare("PUT", f"/{alias}-1", {"aliases": {alias: {"is_write_index": True}}})
+    archive(backend, done())
+    bare("POST", f"/{alias}/_rollover")
+    for task in (done(), done("t1"), done(created_at=NOW.plus(Duration.of_seconds(1)))):
+        assert isinstance(archive(connect(bare), task), Written)
+    bare.refresh()
+    fields = ("queue.keyword", "id.keyword", "metadata.created_at")
+    sources = [{field: {"terms": {"field": field}}} for field in fields]
+    search = {"size": 0, "aggs": {"tasks": {"composite": {"size": 1000, "sources": sources}}}}
+    found = bare("POST", f"/{alias}/_search", search)
+    assert found["hits"]["total"]["value"] == 4
+    assert len(found["aggregations"]["tasks"]["buckets"]) == 3
+    status, _ = call(
+        bare.url,
+        "POST",
+        f"/{alias}/_search",
+        {"size": 0, "aggs": {"tasks": {"cardinality": {"field": "_id"}}}},
+    )
+    assert status == 400
