@@ -73,9 +73,10 @@ COMMANDS: Final = (
         words="setup",
         summary="Install in Elasticsearch what the server needs.",
         description="Installs index templates and what else is missing, and prints each thing "
-        "with its state. Run it once before the first start and after upgrades; doing it twice "
-        "changes nothing. Exit status 0 when everything is there, else 1.",
-        options=("--check", "--dry-run"),
+        "with its state. Where `kibana.address` is set and a template was missing, dashboards are "
+        "imported into Kibana. Run it once before the first start and after upgrades; doing it "
+        "twice changes nothing. Exit status 0 when everything is there, else 1.",
+        options=("--check", "--dry-run", "--kibana"),
     ),
     Command(
         words="check",
@@ -138,6 +139,12 @@ OPTIONS: Final = (
         meaning="Change nothing; say what would be done. Exit status 0.",
         is_general=False,
     ),
+    Option(
+        flags=("--kibana",),
+        meaning="Import the dashboards into Kibana although no template was missing, over those "
+        "imported before.",
+        is_general=False,
+    ),
 )
 
 
@@ -158,6 +165,7 @@ class Arguments:
     overrides: Mapping[str, str] = attrs.field(factory=dict)
     check: bool = False
     dry_run: bool = False
+    kibana: bool = False
     version: bool = False
 
 
@@ -174,17 +182,21 @@ def parse(argv: Sequence[str]) -> Arguments:
         topic = words.removeprefix("help").strip()
         return Arguments(command="help", topic=topic and _known(topic, prefix=True))
     command = next(it for it in COMMANDS if it.words == _known(words or "serve"))
-    for flag, is_given in (("--check", given.check), ("--dry-run", given.dry_run)):
+    flags = {"--check": given.check, "--dry-run": given.dry_run, "--kibana": given.kibana}
+    for flag, is_given in flags.items():
         if is_given and flag not in command.options:
             raise UsageError(f"{flag} goes with setup, not with {command.words}")
     if given.check and given.dry_run:
         raise UsageError("--check and --dry-run exclude each other")
+    if given.check and given.kibana:
+        raise UsageError("--check never asks Kibana; --dry-run --kibana says what it would get")
     return Arguments(
         command=command.words,
         config=given.config,
         overrides=dict(given.overrides),
         check=given.check,
         dry_run=given.dry_run,
+        kibana=given.kibana,
         version=given.version,
     )
 

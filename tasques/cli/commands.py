@@ -10,7 +10,7 @@ from typing import Final
 
 from tasques import logs
 from tasques.cli.arguments import Arguments
-from tasques.core.errors import InvalidInput
+from tasques.core.errors import Fault, InvalidInput
 from tasques.core.ports import Backend, SetupStep
 from tasques.settings import Settings, find, load, show
 
@@ -73,8 +73,13 @@ def setup(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Install what is missing, or only say so."""
     settings = read_settings(arguments, environ)
     _warn(settings)
+    if arguments.kibana and settings.kibana.address is None:
+        message = "is not set, so --kibana has nowhere to import to"
+        raise InvalidInput([Fault("kibana.address", "required", message)])
     with _backend(settings) as backend:
-        steps = backend.setup(apply=not (arguments.check or arguments.dry_run))
+        steps = backend.setup(
+            apply=not (arguments.check or arguments.dry_run), dashboards=arguments.kibana
+        )
         for step in steps:
             _say_step(step, would=arguments.dry_run)
         if not steps:

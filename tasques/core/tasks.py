@@ -126,7 +126,8 @@ class Extensions:
         operation: The write that made this version.
         claim_id: The current claim's or, once it has ended, the last one's; None where it was made,
             or the document rewritten, by a server that knows of none.
-        created_digest: The digest of the create, where it came with an idempotency key.
+        created_digest: Marks what one create made: its digest where it came with an idempotency key,
+            else the token of its write.
         cancel_requested_at: Somebody wants this claimed task to end.
         expires_at: A task not started by then is not worth starting.
         ended: See :class:`Ended`.

@@ -165,7 +165,11 @@ def _read_patterns(value: object) -> tuple[str, ...]:
     return tuple(_read_text(item).strip() for item in items)
 
 
-def _http_url(value: object) -> str:
+def _read_optional_url(value: object) -> str | None:
+    return None if value == "" else _http_url(value, "must be a URL")
+
+
+def _http_url(value: object, rule: str = "must hold URLs") -> str:
     text = value.strip().rstrip("/") if isinstance(value, str) else ""
     try:
         parts = urlsplit(text)
@@ -174,7 +178,7 @@ def _http_url(value: object) -> str:
         valid = False
     if not valid or re.search(r"[\s\x00-\x1f]", text):
         shown = hide_credentials(text) if text else _name(value)
-        raise ValueError(f"must hold URLs such as http://localhost:9200, not [{shown}]")
+        raise ValueError(f"{rule} such as http://localhost:9200, not [{shown}]")
     return text
 
 
@@ -274,7 +278,7 @@ def _dump_users(users: tuple[User, ...]) -> object:
     return [{"name": user.name, "password": MASK} for user in users]
 
 
-def _dump_backend(value: str | None) -> object:
+def _dump_url(value: str | None) -> object:
     return None if value is None else hide_credentials(value)
 
 
@@ -293,7 +297,8 @@ ADDRESSES: Final = Kind(
     hides=True,
 )
 PATTERNS: Final = Kind(label="list of patterns", read=_read_patterns, dump=list)
-BACKEND: Final = Kind(label="URL", read=_read_backend, dump=_dump_backend, hides=True)
+BACKEND: Final = Kind(label="URL", read=_read_backend, dump=_dump_url, hides=True)
+OPTIONAL_URL: Final = Kind(label="URL", read=_read_optional_url, dump=_dump_url, hides=True)
 ADDRESS: Final = Kind(label="host:port", read=_read_address, dump=str)
 MIN_AMOUNT: Final = Kind(label="whole number, or `amount`", read=_read_min_amount)
 USERS: Final = Kind(

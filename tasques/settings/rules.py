@@ -60,6 +60,13 @@ RULES: Final = (
         message="custom_policy wants both a name and a policy, or neither",
     ),
     Rule(
+        names=("kibana.user.password", "kibana.user.name"),
+        is_broken=lambda it: (it.kibana.user.name is None) != (it.kibana.user.password is None),
+        message="kibana.user wants both a name and a password, or neither",
+        # The server does without Kibana, and the original's starts, too.
+        is_fatal=False,
+    ),
+    Rule(
         names=("clock.red", "clock.amber"),
         is_broken=lambda it: it.clock.red < it.clock.amber,
         message="clock.red must not be less than clock.amber",

@@ -14,12 +14,12 @@ from tasques.settings.kinds import (
     DURATION,
     OBJECT,
     OPTIONAL_TEXT,
+    OPTIONAL_URL,
     PREFIX,
     SECRET,
 )
 from tasques.settings.table import group, setting
 
-_NO_KIBANA: Final = "`setup` does not import dashboards."
 _NO_APM: Final = "The server sends nothing to an APM server."
 
 
@@ -79,19 +79,20 @@ class Elasticsearch:
 class KibanaUser:
     """Basic authentication towards Kibana."""
 
-    name: str | None = setting(OPTIONAL_TEXT, None, "The user.", without_effect=_NO_KIBANA)
-    password: str | None = setting(SECRET, None, "The password.", without_effect=_NO_KIBANA)
+    name: str | None = setting(OPTIONAL_TEXT, None, "The user; wants a password too.")
+    password: str | None = setting(SECRET, None, "The user's password.")
 
 
 @attrs.frozen(kw_only=True)
 class Kibana:
-    """Where Kibana is."""
+    """Where Kibana is, for `setup` alone."""
 
     address: str | None = setting(
-        OPTIONAL_TEXT,
+        OPTIONAL_URL,
         None,
-        "Where the original's `setup` imports its dashboards.",
-        without_effect=_NO_KIBANA,
+        "Where `setup` imports dashboards, with the path of a space if need be: "
+        "`http://localhost:5601/s/ops`. Not set: nowhere. For `https`, the certificates in "
+        "`elasticsearch.ca_file` are trusted besides the system's.",
     )
     user: KibanaUser = group(KibanaUser)
 

@@ -59,6 +59,8 @@ def test_the_short_options_are_settings():
         ["serve", "--check"],
         ["check", "--dry-run"],
         ["setup", "--check", "--dry-run"],
+        ["setup", "--check", "--kibana"],
+        ["serve", "--kibana"],
         ["help", "sreve"],
     ],
 )

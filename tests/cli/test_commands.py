@@ -35,13 +35,15 @@ class FakeBackend:
         self.problems = problems
         self.steps = steps
         self.applied: list[bool] = []
+        self.dashboards: list[bool] = []
         self.is_closed = False
 
     def check(self) -> Sequence[Problem]:
         return self.problems
 
-    def setup(self, *, apply: bool) -> Sequence[SetupStep]:
+    def setup(self, *, apply: bool, dashboards: bool = False) -> Sequence[SetupStep]:
         self.applied.append(apply)
+        self.dashboards.append(dashboards)
         return self.steps
 
     def close(self) -> None:
@@ -242,6 +244,44 @@ def test_setup_dry_run_says_what_it_would_do(use: Any, capsys: pytest.CaptureFix
     ]
 
 
+def test_setup_asks_for_dashboards_where_that_is_said(
+    use: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """``--kibana``; also beside ``--dry-run``, which changes nothing all the same."""
+    monkeypatch.setenv("TASQUES_SERVER_KIBANA_ADDRESS", "http://kibana:5601")
+    backend = use(FakeBackend())
+
+    for line in (["setup"], ["setup", "--kibana"], ["setup", "--kibana", "--dry-run"]):
+        assert main(line) == 0
+    assert backend.dashboards == [False, True, True]
+    assert backend.applied == [True, True, False]
+
+
+def test_dashboards_want_a_kibana(use: Any, capsys: pytest.CaptureFixture[str]):
+    """Whoever asks for them learns which setting is missing; nothing is done."""
+    backend = use(FakeBackend())
+
+    assert main(["setup", "--kibana"]) == 1
+    assert capsys.readouterr().err.startswith("tasques: kibana.address: is not set")
+    assert backend.applied == []
+
+
+def test_what_setup_cannot_change_and_tasks_do_not_mind_is_no_failure(
+    use: Any, capsys: pytest.CaptureFixture[str]
+):
+    """A deployment that waits for ``setup`` goes on; the line is there for whoever reads."""
+    step = SetupStep(what="mappings of queue indices", state="tolerated", detail="state is a text")
+    skipped = SetupStep(what="Kibana objects", state="skipped")
+    use(FakeBackend(steps=[step, skipped]))
+
+    for line in (["setup"], ["setup", "--check"]):
+        assert main(line) == 0
+        assert capsys.readouterr().out.splitlines() == [
+            "tolerated mappings of queue indices: state is a text",
+            "skipped   Kibana objects",
+        ]
+
+
 def test_setup_of_a_backend_that_needs_none(use: Any, capsys: pytest.CaptureFixture[str]):
     """Memory has nothing to install; that is no failure."""
     use(FakeBackend())
@@ -255,7 +295,9 @@ def test_setup_that_cannot_reach_the_store_is_status_1(
 ):
     """The reason is printed; the backend is closed."""
     backend = use(FakeBackend())
-    backend.setup = lambda apply: (_ for _ in ()).throw(StoreUnavailable("no node\nanswers"))
+    backend.setup = lambda apply, dashboards: (_ for _ in ()).throw(
+        StoreUnavailable("no node\nanswers")
+    )
 
     assert main(["setup"]) == 1
     assert capsys.readouterr().err == "tasques: no node\\nanswers\n"

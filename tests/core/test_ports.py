@@ -23,6 +23,8 @@ def test_a_write_is_about_its_tasks_document(task: Task, version: Version) -> No
         ("present", True),
         ("installed", True),
         ("updated", True),
+        ("tolerated", True),
+        ("skipped", True),
         ("missing", False),
         ("different", False),
     ],

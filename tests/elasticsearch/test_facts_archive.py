@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -25,7 +25,7 @@ class Archive:
     old: str
     new: str
 
-    def do(self, action: str, index: str, id: str = "k", **options: object) -> dict[str, Any]:
+    def do(self, action: str, index: str, id: str = "k", **options: Any) -> dict[str, Any]:
         """What became of one action of a bulk request."""
         lines: list[object] = [{action: {"_index": index, "_id": id, **options}}]
         if action != "delete":
@@ -138,7 +138,7 @@ def test_a_condition_on_a_missing_document_conflicts(archive: Archive, action: s
 
 def test_a_delete_makes_no_index_but_a_replace_does(archive: Archive) -> None:
     """So a replace in an index that was removed must not be sent."""
-    condition: Mapping[str, object] = {"if_seq_no": 0, "if_primary_term": 1}
+    condition: dict[str, Any] = {"if_seq_no": 0, "if_primary_term": 1}
     deleted = archive.do("delete", f"{archive.alias}d", **condition)
     assert (deleted["status"], deleted["error"]["type"]) == (404, "index_not_found_exception")
     assert not exists(archive.real, f"{archive.alias}d")

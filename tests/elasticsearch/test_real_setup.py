@@ -137,7 +137,7 @@ def test_indices_of_an_original_get_the_missing_fields(
     assert missing.state == "missing"
     assert f"{bare.prefix}queue-old" in missing.detail
     steps = fresh.setup(apply=True)
-    assert states(list(steps), "mappings of queue indices") == ["updated", "different"]
+    assert states(list(steps), "mappings of queue indices") == ["updated", "tolerated"]
     fields = bare.mapping("old")["properties"]
     assert fields["rank"] == {"type": "long"}
     assert fields["ext"] == {"type": "object", "enabled": False}

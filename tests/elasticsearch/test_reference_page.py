@@ -4,12 +4,18 @@ import json
 import re
 from pathlib import Path
 
-from tasques.adapters.elasticsearch import health
+import msgspec
+
+from tasques.adapters.elasticsearch import archive_documents, health
 from tasques.adapters.elasticsearch.documents import decode
 from tasques.adapters.elasticsearch.indices import IndexNames, templates
+from tasques.core.archive import ArchiveKey
+from tasques.core.documents import Version
 from tasques.core.queues import QueueName
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/elasticsearch.md").read_text()
+
+EXAMPLES = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_every_template_is_named() -> None:
@@ -32,7 +38,16 @@ def test_every_problem_is_named() -> None:
 
 def test_the_example_is_a_task() -> None:
     """As the store would read it."""
-    (example,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    example, _ = EXAMPLES
     task = decode(example.encode(), queue=QueueName("run-later"), id="t0")
     assert task.extensions.operation is not None
     assert json.loads(example)["rank"] == task.run_at.milliseconds
+
+
+def test_the_example_of_a_copy_is_one() -> None:
+    """Under the id that the page names for it."""
+    task, ext = (json.loads(example) for example in EXAMPLES)
+    document = msgspec.Raw(json.dumps({**task, "ext": ext}).encode())
+    (key,) = re.findall(r"`([0-9a-f]{64})`", PAGE)
+    copy = archive_documents.decode(document, key=ArchiveKey(key), place="anywhere")
+    assert copy.origin == Version(1, 4711)

@@ -244,10 +244,11 @@ def test_what_may_have_been_done_is_not_called_refused(
 
 
 @pytest.mark.parametrize("id", [None, TaskId("mine")])
+@pytest.mark.parametrize("answer", [Unknown("reset"), Exists()], ids=["lost", "own conflict"])
 def test_a_create_is_recognised_when_others_have_worked_on_it_since(
-    id: TaskId | None, store: ScriptedStore, runtime: QuickRuntime
+    answer: WriteOutcome[Task], id: TaskId | None, store: ScriptedStore, runtime: QuickRuntime
 ) -> None:
-    """Created, the answer lost, and claimed before anybody could look: still a success."""
+    """Created, no good answer, and claimed before anybody could look: still a success."""
 
     def script(write: Write[Task], number: int) -> WriteOutcome[Task] | None:
         if number > 1:
@@ -255,7 +256,7 @@ def test_a_create_is_recognised_when_others_have_worked_on_it_since(
         created = store.put(write.document).stored.document
         claimed = lifecycle.claim(created, worker=WORKER, now=START)
         store.put(claimed.stamped(Operation(token="theirs", verb="claim")))
-        return Unknown("reset")
+        return answer
 
     store._script = script
     made = TaskService(store, runtime).create(new_task(id=id))

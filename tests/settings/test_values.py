@@ -135,6 +135,21 @@ def test_an_address_of_elasticsearch_is_a_url(text: str):
     assert "http://localhost:9200" in fault("elasticsearch.addresses", text)
 
 
+@pytest.mark.parametrize("text", ["kibana:5601", "http://", "ftp://a", "http://a,http://b c"])
+def test_an_address_of_kibana_is_a_url(text: str):
+    """One, and an empty text is none: ``setup`` then leaves Kibana alone."""
+    assert "must be a URL such as" in fault("kibana.address", text)
+    assert value("kibana.address", "") is None
+    assert value("kibana.address", " https://kb:5601/s/ops/ ") == "https://kb:5601/s/ops"
+
+
+def test_half_a_user_of_kibana_is_a_warning():
+    """The server does not need Kibana, so it starts."""
+    settings = load(overrides={"kibana.user.name": "elastic"})
+
+    assert "kibana.user" in settings.warnings[0]
+
+
 def test_spaces_around_an_address_do_not_matter():
     """A line break at the end of a variable comes easily; so does one last slash."""
     assert value("elasticsearch.addresses", " http://a:1/ , http://b:1\n") == (

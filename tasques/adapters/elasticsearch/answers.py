@@ -80,9 +80,9 @@ class Shards(msgspec.Struct):
 
 
 class Total(msgspec.Struct):
-    """How many documents there are, where that was asked for."""
+    """How many documents there are; negative where that was not asked for."""
 
-    value: int = 0
+    value: int = -1
 
 
 class Hits(msgspec.Struct):
@@ -95,7 +95,7 @@ class Hits(msgspec.Struct):
 class BroadcastAnswer(msgspec.Struct):
     """What became of something asked of every shard of an index."""
 
-    shards: Shards = msgspec.field(name="_shards", default_factory=Shards)
+    shards: Shards = msgspec.field(name="_shards")
 
 
 class SearchError(Cause):

@@ -31,6 +31,10 @@ T = TypeVar("T")
 RECENT_SECONDS: Final = 2.0
 _TIMEOUT_SECONDS: Final = 5.0
 
+_WANTED: Final = (
+    "filter_path=*.aliases,*.settings.index.creation_date,*.settings.index.translog.durability"
+)
+
 
 @attrs.frozen(kw_only=True)
 class Places:
@@ -41,11 +45,13 @@ class Places:
         indices: In the order in which they were made; empty where there is nothing of that name.
         newest: The one that takes new copies; None where there is none such.
         is_alias: Whether the name is an alias.
+        lossy: Those that may lose what they have acknowledged.
     """
 
     indices: tuple[str, ...] = ()
     newest: str | None = None
     is_alias: bool = False
+    lossy: frozenset[str] = frozenset()
 
 
 class ArchivePlaces:
@@ -69,9 +75,7 @@ class ArchivePlaces:
         """
         before = self._runtime.monotonic()
         # One small request, whatever is mapped there.
-        answer = self._get(
-            f"/{quote(self._name, safe='')}?filter_path=*.aliases,*.settings.index.creation_date"
-        )
+        answer = self._get(f"/{quote(self._name, safe='')}?{_WANTED}")
         if answer.status == 404:
             places = Places()
         elif answer.is_ok:
@@ -115,16 +119,21 @@ class ArchivePlaces:
         return refused
 
     def _refusal(self, index: str) -> Rejected | None:
-        if index != self._name:
-            return self._adoption.refusals([index]).get(index)
         places = self.recent()
+        concrete = places.newest if index == self._name else index
         if not places.indices:
             return self._without_template()
-        if places.newest is None:
+        if concrete is None:
             return Rejected(
                 f"no index of the alias [{self._name}] is the one to write to: set is_write_index"
             )
-        return self._adoption.refusals([places.newest]).get(places.newest)
+        if concrete in places.lossy:
+            # A task is deleted from its queue on the strength of its copy.
+            return Rejected(
+                f"index.translog.durability of [{concrete}] is async, so that copies may be lost:"
+                " set it to request"
+            )
+        return self._adoption.refusals([concrete]).get(concrete)
 
     def _without_template(self) -> Rejected | None:
         path = f"/_index_template/{quote(self._template, safe='')}"
@@ -153,8 +162,13 @@ class _Alias(msgspec.Struct):
     is_write_index: bool | None = None
 
 
+class _Translog(msgspec.Struct):
+    durability: str = "request"
+
+
 class _IndexSettings(msgspec.Struct):
     creation_date: str = "0"
+    translog: _Translog = msgspec.field(default_factory=_Translog)
 
 
 class _Settings(msgspec.Struct):
@@ -184,25 +198,30 @@ _TEMPLATES: Final = msgspec.json.Decoder(_Templates)
 
 def _places(name: str, body: bytes) -> Places:
     found = _decoded(_INDICES, body)
-    if name in found:
-        return Places(indices=(name,), newest=name)
 
     def age(index: str) -> tuple[int, str]:
         # Not by name alone: lifecycle management numbers its indices, but whoever made an alias by
         # hand, or shrank an index since, has called them as they liked. All servers see one order.
         return int(found[index].settings.index.creation_date), index
 
-    writable = {
-        index: content.aliases.get(name, _Alias()).is_write_index
-        for index, content in found.items()
-    }
-    newest = [index for index, is_write_index in writable.items() if is_write_index]
-    if list(writable.values()) == [None]:
-        # An only index takes what is written, unless it says that it does not.
-        newest = list(writable)
     return Places(
-        indices=tuple(sorted(found, key=age)), newest=next(iter(newest), None), is_alias=True
+        indices=tuple(sorted(found, key=age)),
+        newest=name if name in found else _write_index(name, found),
+        is_alias=name not in found,
+        lossy=frozenset(
+            index
+            for index, content in found.items()
+            if content.settings.index.translog.durability.lower() != "request"
+        ),
     )
+
+
+def _write_index(alias: str, found: Mapping[str, _Index]) -> str | None:
+    marks = {index: content.aliases.get(alias, _Alias()) for index, content in found.items()}
+    if [mark.is_write_index for mark in marks.values()] == [None]:
+        # An only index takes what is written, unless it says that it does not.
+        return next(iter(marks))
+    return next((index for index, mark in marks.items() if mark.is_write_index), None)
 
 
 def _patterns(body: bytes) -> Sequence[str]:

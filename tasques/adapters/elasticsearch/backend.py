@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tasques.adapters.elasticsearch import client as clients
-from tasques.adapters.elasticsearch import errors
+from tasques.adapters.elasticsearch import errors, kibana
 from tasques.adapters.elasticsearch.adoption import Adoption
 from tasques.adapters.elasticsearch.archive_store import ElasticsearchArchiveStore
 from tasques.adapters.elasticsearch.client import Client
@@ -92,11 +92,14 @@ class ElasticsearchBackend:
     def server_time(self) -> Instant | None:
         return self._health.server_time()
 
-    def setup(self, *, apply: bool) -> Sequence[SetupStep]:
+    def setup(self, *, apply: bool, dashboards: bool = False) -> Sequence[SetupStep]:
         try:
-            return self._setup.run(apply=apply)
+            steps = self._setup.run(apply=apply)
         except errors.RequestFailed as failure:
             raise errors.unreachable(failure) from failure
+        names = IndexNames(self._settings.prefix)
+        more = kibana.steps(self._settings.kibana, names, steps, apply=apply, again=dashboards)
+        return [*steps, *more]
 
     def close(self) -> None:
         self.client.close()

@@ -236,7 +236,8 @@ class BulkDocuments(Generic[K_contra, D]):
 
     def _read_outcome(self, key: K_contra, document: Document) -> ReadOutcome[D]:
         if document.error is not None:
-            if document.error.type == "index_not_found_exception":
+            if document.error.type == "index_not_found_exception" or not document.id:
+                # Without an id nothing can have been stored.
                 return Missing()
             raise errors.unavailable(503, document.error)
         if not document.found:

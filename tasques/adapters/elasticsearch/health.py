@@ -201,7 +201,7 @@ def _of_steps(steps: Sequence[SetupStep]) -> Iterator[Problem]:
         message = f"not as they should be: {_some(outdated)}. Run `tasques setup`"
         yield Problem(code="templates_different", message=message, fatal=False)
     for step in steps:
-        if step.what.startswith(MAPPINGS) and step.state == "different":
+        if step.what.startswith(MAPPINGS) and step.state == "tolerated":
             yield Problem(code="mapping_drift", message=step.detail, fatal=False)
 
 

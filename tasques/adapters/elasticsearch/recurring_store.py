@@ -62,7 +62,8 @@ class ElasticsearchRecurringTaskStore:
 
     def find_all(self) -> Sequence[StoredRecurringTask]:
         """All that are not deleted, by id; sees every acknowledged write, by a refresh before."""
-        refresh(self._client, self._index)
+        if not refresh(self._client, self._index):
+            return []
         found = [stored for stored in self._scan(NOT_DELETED) if not stored.document.is_deleted]
         # By code point, which is the order of the bytes in UTF-8 too.
         return sorted(found, key=lambda stored: stored.document.id)

@@ -21,31 +21,39 @@ from tasques.adapters.elasticsearch.client import Client
 from tasques.adapters.elasticsearch.indices import Json
 from tasques.core.errors import StoreUnavailable
 
-#: Of a path: an index that is not there holds nothing.
+#: Of a path: an index that is not there, or closed, holds nothing.
 ANYWAY: Final = "ignore_unavailable=true&allow_no_indices=true&expand_wildcards=open,hidden"
+#: The end of a path, or all of it: a search of every shard, or none.
+SEARCH: Final = "/_search?allow_partial_search_results=false"
 #: Documents of one page.
 PAGE_SIZE: Final = 500
 #: A point in time outlives a page by so long; one that nobody closes costs the cluster memory.
 KEEP_ALIVE: Final = "1m"
 
 _ENCODE: Final = msgspec.json.Encoder().encode
-_PATH: Final = "/_search?allow_partial_search_results=false"
 
 
-def refresh(client: Client, index: str) -> None:
+def refresh(client: Client, index: str) -> bool:
     """
-    Let searches of *index*, which need not be there, see every write acknowledged so far.
+    Let searches of *index* see every write acknowledged so far.
+
+    Returns:
+        Whether there is such an index; one that is closed is there.
 
     Raises:
         StoreUnavailable: If Elasticsearch is out of reach, or any shard did not take part.
     """
-    path = f"/{quote(index, safe='')}/_refresh?{ANYWAY}"
+    name = quote(index, safe="")
+    # A refresh that meets a missing shard waits for it a minute; a search says so at once.
+    if _read_if_there(client, f"/{name}{SEARCH}", _ENCODE({"size": 0})) is None:
+        return False
+    answer = _read_if_there(client, f"/{name}/_refresh")
     try:
-        refreshed = answers.shards(client.read(path))
+        if answer is not None and answers.shards(answer).failed:
+            raise StoreUnavailable(f"only a part of index [{index}] could be refreshed")
     except answers.UnreadableAnswer as error:
         raise StoreUnavailable(str(error)) from error
-    if refreshed.failed:
-        raise StoreUnavailable(f"only a part of index [{index}] could be refreshed")
+    return answer is not None
 
 
 def scan(client: Client, index: str, query: Json) -> Sequence[Hit]:
@@ -63,7 +71,7 @@ def scan(client: Client, index: str, query: Json) -> Sequence[Hit]:
         after = None
         while True:
             answer = _page(client, point, query, after)
-            point = answer.pit_id or point
+            point = answer.pit_id
             hits = answer.hits.hits
             found.extend(hits)
             if len(hits) < PAGE_SIZE:
@@ -75,17 +83,29 @@ def scan(client: Client, index: str, query: Json) -> Sequence[Hit]:
 
 def _open(client: Client, index: str) -> str | None:
     path = f"/{quote(index, safe='')}/_pit?keep_alive={KEEP_ALIVE}"
+    answer = _read_if_there(client, path)
     try:
-        answer = client.request("POST", path, repeatable=True)
-        if answer.status == 404:
-            return None
-        if not answer.is_ok:
-            raise errors.unavailable(answer.status, answers.error(answer.body))
-        return answers.point_in_time(answer.body)
-    except errors.RequestFailed as failure:
-        raise errors.unreachable(failure) from failure
+        return None if answer is None else answers.point_in_time(answer)
     except answers.UnreadableAnswer as error:
         raise StoreUnavailable(str(error)) from error
+
+
+def _read_if_there(client: Client, path: str, body: bytes = b"") -> bytes | None:
+    """
+    What is answered, or None where there is no index.
+
+    Not by ``ignore_unavailable``, to which a closed index is one that holds nothing.
+    """
+    try:
+        answer = client.request("POST", path, body, repeatable=True)
+    except errors.RequestFailed as failure:
+        raise errors.unreachable(failure) from failure
+    if answer.is_ok:
+        return answer.body
+    cause = answers.error(answer.body)
+    if answer.status == 404 and cause.type == "index_not_found_exception":
+        return None
+    raise errors.unavailable(answer.status, cause)
 
 
 def _page(client: Client, point: str, query: Json, after: msgspec.Raw | None) -> SearchAnswer:
@@ -100,10 +120,10 @@ def _page(client: Client, point: str, query: Json, after: msgspec.Raw | None) ->
     if after is not None:
         body["search_after"] = after
     try:
-        answer = answers.search(client.read(_PATH, _ENCODE(body)))
+        answer = answers.search(client.read(SEARCH, _ENCODE(body)))
     except answers.UnreadableAnswer as error:
         raise StoreUnavailable(str(error)) from error
-    if answer.shards.failed or answer.timed_out:
+    if answer.shards.failed or answer.timed_out or not answer.pit_id:
         raise StoreUnavailable("only a part of an index could be searched")
     return answer
 

@@ -42,6 +42,7 @@ DEFAULT_POLICY: Final[Mapping[str, object]] = {
 MAX_PREFIX_BYTES: Final = 64
 # What an index's name may not hold or begin with; a dash or comma would split patterns besides.
 _PREFIX: Final = re.compile(r"""[^\\/*?"<>| ,#:%_+\-\x00-\x20\x7f][^\\/*?"<>| ,#:\x00-\x20\x7f]*""")
+_ADDRESSES: Final = "elasticsearch.addresses"
 _QUERY_NAMES: Final = ("api_key", "ca_file", "prefix", "request_timeout")
 
 
@@ -60,6 +61,22 @@ class Lifecycle:
 
 
 @attrs.frozen(kw_only=True)
+class KibanaSettings:
+    """
+    Where ``setup`` imports dashboards.
+
+    Attributes:
+        address: The URL, without credentials; its path is that of a proxy or of a space.
+        user: Name and password for basic authentication.
+        ca_file: PEM certificates to trust for ``https``, besides the system's.
+    """
+
+    address: str
+    user: tuple[str, str] | None = attrs.field(default=None, repr=False)
+    ca_file: str | None = None
+
+
+@attrs.frozen(kw_only=True)
 class ElasticsearchSettings:
     """
     All that the adapter has to be told.
@@ -71,6 +88,7 @@ class ElasticsearchSettings:
         ca_file: PEM certificates to trust for ``https``, in place of the system's.
         prefix: What the names of all indices and templates begin with.
         request_timeout: How long to wait for an answer.
+        kibana: None where there is none.
     """
 
     addresses: tuple[str, ...]
@@ -80,6 +98,7 @@ class ElasticsearchSettings:
     prefix: str = DEFAULT_PREFIX
     request_timeout: Duration = Duration.of_seconds(10)
     lifecycle: Lifecycle = Lifecycle()
+    kibana: KibanaSettings | None = None
 
     @property
     def url(self) -> str:
@@ -118,14 +137,16 @@ def parse(url: str, options: Mapping[str, object]) -> ElasticsearchSettings:
     def text(name: str) -> str | None:
         return said.query.get(name) or _text(options, f"elasticsearch.{name}", faults)
 
+    ca_file = text("ca_file")
     settings = ElasticsearchSettings(
         addresses=said.addresses,
-        user=_user(options, faults) or said.user,
+        user=_user(options, "elasticsearch", faults) or said.user,
         api_key=text("api_key"),
-        ca_file=text("ca_file"),
+        ca_file=ca_file,
         prefix=text("prefix") or DEFAULT_PREFIX,
         request_timeout=_timeout(said.query, options, faults),
         lifecycle=_lifecycle(options, faults),
+        kibana=_kibana(options, ca_file, faults),
     )
     faults.extend(_contradictions(settings))
     if faults:
@@ -157,7 +178,7 @@ class _Said:
         hosts, slash, path = hosts_and_path.partition("/")
         transport = SCHEMES[scheme.lower()]
         urls = [f"{transport}://{credentials}{at}{host}{slash}{path}" for host in hosts.split(",")]
-        split = [_address(url, DEFAULT_PORT, faults) for url in urls]
+        split = [_address(_ADDRESSES, url, DEFAULT_PORT, faults) for url in urls]
         return cls(
             addresses=tuple(address for address, _ in split),
             user=split[0][1],
@@ -171,9 +192,9 @@ class _Said:
         texts = given.split(",") if isinstance(given, str) else given
         if not isinstance(texts, Sequence) or not texts:
             message = "no address of a node is given, such as http://localhost:9200"
-            faults.append(Fault("elasticsearch.addresses", "required", message))
+            faults.append(Fault(_ADDRESSES, "required", message))
             return cls()
-        split = [_address(str(text).strip(), None, faults) for text in texts]
+        split = [_address(_ADDRESSES, str(text).strip(), None, faults) for text in texts]
         users = [user for _, user in split if user is not None]
         return cls(
             addresses=tuple(address for address, _ in split), user=users[0] if users else None
@@ -181,9 +202,9 @@ class _Said:
 
 
 def _address(
-    url: str, default_port: int | None, faults: list[Fault]
+    name: str, url: str, default_port: int | None, faults: list[Fault]
 ) -> tuple[str, tuple[str, str] | None]:
-    """*url* with a port and without credentials, and the credentials."""
+    """*url*, of the setting *name*, with a port and without credentials, and the credentials."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -191,8 +212,8 @@ def _address(
         host = port = None
     if not host or port == 0 or parts.scheme not in ("http", "https"):
         # What is wrong may hold a password: it is not repeated.
-        message = "must be URLs such as http://localhost:9200"
-        faults.append(Fault("elasticsearch.addresses", "url", message))
+        example = "URLs such as http://localhost:9200" if name == _ADDRESSES else "an http URL"
+        faults.append(Fault(name, "url", f"must be {example}"))
         return "http://invalid:9200", None
     port = port or default_port or (443 if parts.scheme == "https" else 80)
     shown = f"[{host}]" if ":" in host else host
@@ -221,10 +242,22 @@ def _text(options: Mapping[str, object], name: str, faults: list[Fault]) -> str 
     return value
 
 
-def _user(options: Mapping[str, object], faults: list[Fault]) -> tuple[str, str] | None:
-    name = _text(options, "elasticsearch.user.name", faults)
-    password = _text(options, "elasticsearch.user.password", faults)
+def _user(options: Mapping[str, object], of: str, faults: list[Fault]) -> tuple[str, str] | None:
+    name = _text(options, f"{of}.user.name", faults)
+    password = _text(options, f"{of}.user.password", faults)
     return None if name is None else (name, password or "")
+
+
+def _kibana(
+    options: Mapping[str, object], ca_file: str | None, faults: list[Fault]
+) -> KibanaSettings | None:
+    given = _text(options, "kibana.address", faults)
+    if given is None:
+        return None
+    address, said = _address("kibana.address", given.strip(), None, faults)
+    return KibanaSettings(
+        address=address, user=_user(options, "kibana", faults) or said, ca_file=ca_file
+    )
 
 
 def _timeout(

@@ -24,7 +24,7 @@ from tasques.adapters.elasticsearch.queries import (
     outstanding,
     timed_out,
 )
-from tasques.adapters.elasticsearch.scan import ANYWAY, refresh
+from tasques.adapters.elasticsearch.scan import SEARCH, refresh
 from tasques.adapters.elasticsearch.search import Search, Searcher
 from tasques.core.archive import finished_at
 from tasques.core.errors import StoreUnavailable
@@ -174,14 +174,16 @@ class ElasticsearchTaskStore:
     def count_outstanding(self, queue: QueueName, recurring_task_id: RecurringTaskId) -> int:
         """Count after a refresh of the queue's index; 0 for a queue that was never used."""
         index = self._names.queue(queue)
-        refresh(self._client, index)
-        path = f"/{quote(index, safe='')}/_search?{ANYWAY}&allow_partial_search_results=false"
+        if not refresh(self._client, index):
+            return 0
+        path = f"/{quote(index, safe='')}{SEARCH}"
         try:
             counted = answers.search(
                 self._client.read(path, _ENCODE(outstanding(recurring_task_id)))
             )
         except answers.UnreadableAnswer as error:
             raise StoreUnavailable(str(error)) from error
-        if counted.shards.failed or counted.timed_out:
+        total = counted.hits.total.value
+        if counted.shards.failed or counted.timed_out or total < 0:
             raise StoreUnavailable(f"only a part of queue [{queue}] could be counted")
-        return counted.hits.total.value
+        return total

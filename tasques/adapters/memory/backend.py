@@ -79,7 +79,7 @@ class MemoryBackend:
         """Nothing of its own."""
         return ()
 
-    def setup(self, *, apply: bool) -> Sequence[SetupStep]:
+    def setup(self, *, apply: bool, dashboards: bool = False) -> Sequence[SetupStep]:
         """Nothing is ever missing."""
         return ()
 

@@ -41,7 +41,9 @@ class SetupStep:
 
     Attributes:
         what: What it is about: ``index template .tasques_queues_index_template``.
-        state: ``present``, ``missing``, ``different``, ``installed`` or ``updated``.
+        state: ``present``, ``missing``, ``different``, ``installed`` or ``updated``;
+            ``tolerated`` where it differs, ``setup`` cannot change it and tasks do not mind;
+            ``skipped`` where it was not looked at.
         detail: More, where there is more to say.
     """
 
@@ -52,7 +54,7 @@ class SetupStep:
     @property
     def is_done(self) -> bool:
         """Whether nothing is left to do here."""
-        return self.state in ("present", "installed", "updated")
+        return self.state in ("present", "installed", "updated", "tolerated", "skipped")
 
 
 class Backend(Protocol):
@@ -104,9 +106,13 @@ class Backend(Protocol):
     def measurements(self) -> Sequence[MetricFamily]:
         """What it counts of its own, since it was opened; neither blocks nor raises."""
 
-    def setup(self, *, apply: bool) -> Sequence[SetupStep]:
+    def setup(self, *, apply: bool, dashboards: bool = False) -> Sequence[SetupStep]:
         """
         Install what is missing, or only say so; doing it twice changes nothing.
+
+        Args:
+            dashboards: Install what people look at tasks with once more, over what they may have
+                made of it, if the store has such a thing.
 
         Raises:
             StoreUnavailable: If the store cannot be reached or refuses.

@@ -120,18 +120,19 @@ class TaskService:
             )
         self._ensure_allowed(new.queue)
         id = new.id or TaskId(self._id_for(new.queue, idempotency_key))
-        is_fresh = new.id is None and idempotency_key is None
-        content = None if idempotency_key is None else _content_digest(new)
         task = lifecycle.create(new, id=id, now=self._runtime.wall())
-        task = attrs.evolve(task, extensions=attrs.evolve(task.extensions, created_digest=content))
-        task = task.stamped(Operation(token=self._runtime.new_id(), verb="create"))
+        operation = Operation(token=self._runtime.new_id(), verb="create")
+        # What others make of the task keeps this, so that its author knows it again.
+        mark = operation.token if idempotency_key is None else _content_digest(new)
+        task = attrs.evolve(task, extensions=attrs.evolve(task.extensions, created_digest=mark))
+        task = task.stamped(operation)
         deadline = self._deadline(min(self._patience, _CREATION_PATIENCE))
         settled = self._settlement.settle(Create(document=task), deadline=deadline)
         if not isinstance(settled, Overtaken):
             self._on_waiting(settled)
             return settled
         while isinstance(settled, Overtaken):
-            before = _created_before(settled, task, is_fresh=is_fresh)
+            before = _created_before(settled, task, has_key=idempotency_key is not None)
             settled = self._settlement.confirm(before, deadline=deadline)
         return settled
 
@@ -402,24 +403,18 @@ def _content_digest(new: NewTask) -> str:
     )
 
 
-def _created_before(overtaken: Overtaken[Task], task: Task, *, is_fresh: bool) -> StoredTask:
+def _created_before(overtaken: Overtaken[Task], task: Task, *, has_key: bool) -> StoredTask:
     """
-    The answer to the create of *task*, whose id is in use: what that create made, or an earlier one
-    with the same key.
-
-    Args:
-        is_fresh: The id was made for this create, so nobody else can have used it.
+    The answer to the create of *task*, whose id is in use: what a try of that create made, or an
+    earlier one with the same key.
     """
     if not isinstance(overtaken.current, Stored):
         raise errors.TaskAlreadyExists(task.id)
-    there = overtaken.current.document
-    if is_fresh or (overtaken.doubtful and there.created_at == task.created_at):
-        # A try of this very create, and others have worked on it since.
+    # An original server that rewrote the task dropped the mark: then the key alone decides.
+    found = overtaken.current.document.extensions.created_digest
+    if found == task.extensions.created_digest or (found is None and has_key):
         return overtaken.current
-    content = task.extensions.created_digest
-    if content is None:
-        raise errors.TaskAlreadyExists(task.id)
-    # An original server that rewrote the task dropped the digest: then the key alone decides.
-    if there.extensions.created_digest not in (None, content):
+    if has_key:
         raise errors.IdempotencyKeyReused(task.id)
-    return overtaken.current
+    error = errors.TaskAlreadyExists(task.id)
+    raise _unless(overtaken.doubtful and found is None, error)

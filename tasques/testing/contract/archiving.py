@@ -201,11 +201,13 @@ class _ArchiveContract(_ArchiveFixtures):
         self, archive: ArchiveStore
     ) -> None:
         """G5: a number beyond 64 bits is refused for good, its neighbours are not."""
-        unfit = done(priority=2**63)
-        tasks = [done(), unfit, done()]
+        unfit = [done(priority=2**63), done(retry_times=2**63)]
+        tasks = [done(), *unfit, done()]
         outcomes = archive.write([Create(document=copy_of(task)) for task in tasks])
-        assert [type(outcome) for outcome in outcomes] == [Written, Invalid, Written]
-        assert copies_of(archive, unfit) == []
+        kinds = [Written, Invalid, Invalid, Written]
+        assert [type(outcome) for outcome in outcomes] == kinds
+        for task in unfit:
+            assert copies_of(archive, task) == []
 
     # --------------------------------------------------------------------------------- reads
 
