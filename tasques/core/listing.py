@@ -26,7 +26,8 @@ class QueueSummary:
     Attributes:
         counts: Tasks by state; a state that is not there has none.
         ready: Tasks that can be claimed now.
-        oldest_ready: Since when the longest due of these could be; None if there are none.
+        oldest_ready: Since when the longest due of these could be, to the millisecond; None if there
+            are none.
     """
 
     queue: QueueName

@@ -35,7 +35,12 @@ def scraped() -> dict[str, list[tuple[str, dict[str, str], float]]]:
     plugin.tasques_metrics(collect=lambda: FAMILIES)
     mounted = plugin.tasques_wsgi()
     assert mounted is not None
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": PATH, "QUERY_STRING": "", "wsgi.input": BytesIO()}
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": PATH,
+        "QUERY_STRING": "",
+        "wsgi.input": BytesIO(),
+    }
     said: list[str] = []
     body = mounted[PATH](environ, lambda status, headers, error=None: said.append(status))  # type: ignore[arg-type,return-value]
     text = b"".join(body).decode()

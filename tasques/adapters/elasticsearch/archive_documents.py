@@ -2,8 +2,8 @@
 A copy of a finished task as a document, and back; nothing is sent from here.
 
 It is the task's own document, so that an original server and whoever looks into the archive read it
-like any other. Under ``ext.origin`` it says which version of the task it copies. It has no ``rank``:
-nobody claims what is archived.
+like any other. Under ``ext.origin`` it says which version of the task it copies. It has no ``rank``
+and no ``expires_at`` of its own: nobody claims or sweeps what is archived.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def encode(copy: ArchivedTask) -> bytes:
     # Made of the task's document rather than beside it: whatever that may hold, the copy has.
     fields = _OBJECT.decode(documents.encode(copy.task))
     fields.pop("rank", None)
+    fields.pop("expires_at", None)
     ext = _OBJECT.decode(fields["ext"]) if "ext" in fields else {}
     ext["origin"] = _raw(encoded_version(copy.origin))
     ext["v"] = _raw(EXT_VERSION)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import attrs
 import msgspec
 
-from tasques.adapters.elasticsearch import answers, archive_documents, documents
+from tasques.adapters.elasticsearch import answers, archive_documents, documents, listings
 from tasques.adapters.elasticsearch.answers import Hit
 from tasques.adapters.elasticsearch.archive_places import ArchivePlaces, Places
 from tasques.adapters.elasticsearch.bulk import Address, BulkDocuments
@@ -19,9 +19,10 @@ from tasques.adapters.elasticsearch.parts import MalformedDocument
 from tasques.adapters.elasticsearch.quarantine import Quarantine
 from tasques.adapters.elasticsearch.queries import archived
 from tasques.adapters.elasticsearch.scan import ANYWAY
-from tasques.core.archive import ArchivedTask, ArchiveKey, StoredCopy
+from tasques.core.archive import ArchivedTask, ArchiveKey, StoredCopy, archive_key
 from tasques.core.documents import Stored, Version
 from tasques.core.errors import StoreUnavailable
+from tasques.core.listing import Position, TaskQuery
 from tasques.core.ports import (
     Conflict,
     Create,
@@ -160,6 +161,27 @@ class ElasticsearchArchiveStore:
             if len(hits) < PAGE_SIZE:
                 break
         return malformed or Missing()
+
+    def find_tasks(self, query: TaskQuery) -> Sequence[StoredTask]:
+        """The next tasks of a listing, each life once; as of the last refresh."""
+        queue = query.filter.queue
+
+        def life(hit: Hit) -> StoredTask | None:
+            read = self._task(TaskKey(queue, listings.position(hit).id), hit)
+            return read if isinstance(read, Stored) else None
+
+        lives: dict[ArchiveKey, StoredTask] = {}
+        while len(lives) < query.limit:
+            wanted = query.limit - len(lives)
+            found = listings.find_tasks(
+                self._client, self._names.archive, attrs.evolve(query, limit=wanted), life
+            )
+            for stored in found:
+                lives.setdefault(archive_key(stored.document), stored)
+            if len(found) < wanted:
+                break
+            query = attrs.evolve(query, after=Position.of(found[-1].document))
+        return list(lives.values())
 
     def _search(self, key: TaskKey, start: int) -> Sequence[Hit]:
         index = quote(self._names.archive, safe="")

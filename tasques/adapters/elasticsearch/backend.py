@@ -13,15 +13,18 @@ from tasques.adapters.elasticsearch.health import Health
 from tasques.adapters.elasticsearch.indices import (
     IndexNames,
     lock_indices,
+    policy_indices,
     queue_indices,
     recurring_indices,
 )
 from tasques.adapters.elasticsearch.lock_store import leader_lock_store
+from tasques.adapters.elasticsearch.policy_store import ElasticsearchPolicyStore
 from tasques.adapters.elasticsearch.quarantine import Quarantine
 from tasques.adapters.elasticsearch.recurring_store import ElasticsearchRecurringTaskStore
 from tasques.adapters.elasticsearch.settings import ElasticsearchSettings
 from tasques.adapters.elasticsearch.setup import Setup
 from tasques.adapters.elasticsearch.store import ElasticsearchTaskStore
+from tasques.core.metrics import MetricFamily, counter
 from tasques.core.ports import LeaderLockStore, Problem, Runtime, SetupStep
 from tasques.core.values import Instant
 
@@ -39,16 +42,21 @@ class ElasticsearchBackend:
         names = IndexNames(settings.prefix)
         self._settings = settings
         self.client = client
-        self.quarantine = Quarantine(runtime)
+        self.quarantine, recurring, locks, policies, archive = self._quarantines = [
+            Quarantine(runtime) for _ in range(5)
+        ]
         adoption = Adoption(client, queue_indices(names), runtime)
         self._tasks = ElasticsearchTaskStore(client, names, adoption, self.quarantine, runtime)
         self._recurring_tasks = ElasticsearchRecurringTaskStore(
-            client, names, Adoption(client, recurring_indices(names), runtime), Quarantine(runtime)
+            client, names, Adoption(client, recurring_indices(names), runtime), recurring
         )
         self._leader_locks = leader_lock_store(
-            client, names, Adoption(client, lock_indices(names), runtime), Quarantine(runtime)
+            client, names, Adoption(client, lock_indices(names), runtime), locks
         )
-        self._archive = ElasticsearchArchiveStore(client, names, Quarantine(runtime), runtime)
+        self._archive = ElasticsearchArchiveStore(client, names, archive, runtime)
+        self._policies = ElasticsearchPolicyStore(
+            client, names, Adoption(client, policy_indices(names), runtime), policies
+        )
         self._setup = Setup(client, names, settings.lifecycle)
         self._health = Health(client, names, self._setup, runtime)
 
@@ -83,6 +91,10 @@ class ElasticsearchBackend:
         return self._leader_locks
 
     @property
+    def policies(self) -> ElasticsearchPolicyStore:
+        return self._policies
+
+    @property
     def archive(self) -> ElasticsearchArchiveStore:
         return self._archive
 
@@ -91,6 +103,21 @@ class ElasticsearchBackend:
 
     def server_time(self) -> Instant | None:
         return self._health.server_time()
+
+    def measurements(self) -> Sequence[MetricFamily]:
+        return [
+            *self.client.requests.collect(),
+            counter(
+                "tasques_elasticsearch_warnings_total",
+                "Warnings of Elasticsearch about names that begin with a dot.",
+                self.client.dot_warnings,
+            ),
+            counter(
+                "tasques_elasticsearch_malformed_total",
+                "Documents met that are not what they should be.",
+                sum(each.met for each in self._quarantines),
+            ),
+        ]
 
     def setup(self, *, apply: bool, dashboards: bool = False) -> Sequence[SetupStep]:
         try:

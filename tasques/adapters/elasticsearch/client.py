@@ -29,6 +29,7 @@ from elastic_transport import (
 from tasques.adapters.elasticsearch import answers, errors
 from tasques.adapters.elasticsearch.errors import NoAnswer, NotSent
 from tasques.adapters.elasticsearch.http_node import ConnectionNotMade, HttpNode
+from tasques.adapters.elasticsearch.measuring import NO_ANSWER, RequestMeter
 from tasques.adapters.elasticsearch.settings import ElasticsearchSettings
 from tasques.core.errors import Fault, InvalidInput
 from tasques.core.ports import Runtime
@@ -80,6 +81,7 @@ class Client:
 
     Attributes:
         dot_warnings: How often Elasticsearch has warned about a name with a leading dot.
+        requests: Counts what is sent.
     """
 
     def __init__(self, pool: NodePool, settings: ElasticsearchSettings, runtime: Runtime) -> None:
@@ -96,6 +98,8 @@ class Client:
         self._lock = runtime.condition()
         self._warnings_seen: set[str] = set()
         self.dot_warnings = 0
+        self._runtime = runtime
+        self.requests = RequestMeter(runtime)
 
     def request(
         self,
@@ -128,24 +132,31 @@ class Client:
         while True:
             attempts -= 1
             node = self._pool.get()
+            began = self._runtime.monotonic()
             try:
                 answer = node.perform_request(
                     method, path, body=body, headers=headers, request_timeout=timeout
                 )
             except ConnectionNotMade as error:
+                self._note(path, NO_ANSWER, began)
                 self._pool.mark_dead(node)
                 if attempts <= 0:
                     raise NotSent(str(error.message)) from error
             except TransportError as error:
+                self._note(path, NO_ANSWER, began)
                 self._pool.mark_dead(node)
                 if attempts <= 0 or not repeatable or not isinstance(error, ConnectionError):
                     raise NoAnswer(str(error.message)) from error
             else:
                 break
+        self._note(path, answer.meta.status, began)
         self._pool.mark_live(node)
         if "warning" in answer.meta.headers:
             self._note_warnings(answer.meta.headers["warning"])
         return Answer(answer.meta.status, answer.body)
+
+    def _note(self, path: str, status: int, began: float) -> None:
+        self.requests.note(path, status, self._runtime.monotonic() - began)
 
     def read(self, path: str, body: bytes = b"") -> bytes:
         """

@@ -108,6 +108,7 @@ class _TaskDocument(msgspec.Struct, omit_defaults=True):
     last_claimed: _LastClaimed | None = None
     recurring_task_id: str | None = None
     rank: int | None = None
+    expires_at: str | None = None
     ext: _Ext | None = None
 
 
@@ -163,6 +164,8 @@ def encode(task: Task) -> bytes:
         last_claimed=None if claim is None else _encoded_claim(claim),
         recurring_task_id=task.recurring_task_id,
         rank=rank(task.priority, task.run_at),
+        # Beside the one in ``ext``, which is not indexed: so that a sweep can find it.
+        expires_at=optional_text(task.extensions.expires_at),
         ext=_encoded_extensions(task.extensions),
     )
     return on_one_line(_ENCODER.encode(document))

@@ -154,7 +154,7 @@ RECURRING_FIELDS: Final[Json] = {
 _LOCK_FIELDS: Final[Json] = {"leader_id": _TEXT, "at": _DATE, "leader_lock_lease": _LONG}
 
 #: What a queue's index maps.
-QUEUE_FIELDS: Final[Json] = {**TASK_FIELDS, "rank": _LONG, "ext": _OPAQUE}
+QUEUE_FIELDS: Final[Json] = {**TASK_FIELDS, "rank": _LONG, "expires_at": _DATE, "ext": _OPAQUE}
 
 
 @attrs.frozen(kw_only=True)
@@ -215,6 +215,16 @@ def lock_indices(names: IndexNames) -> IndexKind:
     )
 
 
+def policy_indices(names: IndexNames) -> IndexKind:
+    """The index of queues' policies; nobody searches by what is in them."""
+    return IndexKind(
+        what="the index of queues' policies",
+        pattern=names.policies,
+        template=f"{names.prefix}policies_index_template",
+        fields={},
+    )
+
+
 # ------------------------------------------------------------------------------- templates
 
 
@@ -249,9 +259,9 @@ def _templates(names: IndexNames, policy_name: str | None) -> Iterator[Template]
     yield _archive_template(names, policy_name)
     yield _template(names, lock_indices(names), {})
     yield _template(names, recurring_indices(names), RECURRING_FIELDS)
+    policies = policy_indices(names)
     yield Template(
-        name=f"{names.prefix}policies_index_template",
-        composable=_composable(names, names.policies, {}),
+        name=policies.template, composable=_composable(names, policies.pattern, policies.fields)
     )
 
 

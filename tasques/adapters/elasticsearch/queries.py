@@ -69,7 +69,7 @@ def claimable_ranked(now: Instant, page: Page) -> Json:
     original's, in which nothing has a rank yet.
     """
     return _search(
-        filters=[*_due(now), _HAS_RANK],
+        filters=[*ready_now(now), _HAS_RANK],
         must_not=[],
         sort=[_sort("rank", "asc"), _sort("remaining_attempts", "desc"), _ID],
         page=page,
@@ -85,7 +85,7 @@ def claimable_unranked(now: Instant, page: Page) -> Json:
     counts that no document lacks the field.
     """
     return _search(
-        filters=_due(now),
+        filters=ready_now(now),
         must_not=[_HAS_RANK],
         sort=[
             _sort("priority", "desc"),
@@ -111,6 +111,20 @@ def timed_out(before: Instant, page: Page) -> Json:
         ],
         must_not=[],
         sort=[_sort("last_claimed.times_out_at", "asc", "date"), _ID],
+        page=page,
+    )
+
+
+def expired(before: Instant, page: Page) -> Json:
+    """
+    Waiting tasks that were to be started by *before*, the longest over first.
+
+    In an index of an original's making nothing has the field, and nothing is found.
+    """
+    return _search(
+        filters=[{"terms": {"state": CLAIMABLE_STATES}}, _until("expires_at", before)],
+        must_not=[],
+        sort=[_sort("expires_at", "asc", "date"), _ID],
         page=page,
     )
 
@@ -202,7 +216,8 @@ _HAS_RANK: Final[Json] = {"exists": {"field": "rank"}}
 _ID: Final[Json] = {"id.keyword": {"order": "asc", "unmapped_type": "keyword"}}
 
 
-def _due(now: Instant) -> list[Json]:
+def ready_now(now: Instant) -> list[Json]:
+    """What a task has to fulfil to be claimable at *now*."""
     # The index holds run_at in milliseconds, rounded down, so this never misses a due one; it may
     # find one due within the millisecond, which the caller leaves out.
     return [

@@ -45,9 +45,9 @@ def refresh(client: Client, index: str) -> bool:
     """
     name = quote(index, safe="")
     # A refresh that meets a missing shard waits for it a minute; a search says so at once.
-    if _read_if_there(client, f"/{name}{SEARCH}", _ENCODE({"size": 0})) is None:
+    if read_if_there(client, f"/{name}{SEARCH}", _ENCODE({"size": 0})) is None:
         return False
-    answer = _read_if_there(client, f"/{name}/_refresh")
+    answer = read_if_there(client, f"/{name}/_refresh")
     try:
         if answer is not None and answers.shards(answer).failed:
             raise StoreUnavailable(f"only a part of index [{index}] could be refreshed")
@@ -83,14 +83,14 @@ def scan(client: Client, index: str, query: Json) -> Sequence[Hit]:
 
 def _open(client: Client, index: str) -> str | None:
     path = f"/{quote(index, safe='')}/_pit?keep_alive={KEEP_ALIVE}"
-    answer = _read_if_there(client, path)
+    answer = read_if_there(client, path)
     try:
         return None if answer is None else answers.point_in_time(answer)
     except answers.UnreadableAnswer as error:
         raise StoreUnavailable(str(error)) from error
 
 
-def _read_if_there(client: Client, path: str, body: bytes = b"") -> bytes | None:
+def read_if_there(client: Client, path: str, body: bytes = b"") -> bytes | None:
     """
     What is answered, or None where there is no index.
 

@@ -50,6 +50,7 @@ class Search:
 
     Attributes:
         indices: Names of indices; empty for those of every queue.
+        but: Of these, the ones that are left out.
         body: Makes the request for a page.
         wanted: Whether a task is one; the index rounds times to milliseconds, this does not.
         limit: So many tasks are enough.
@@ -61,6 +62,7 @@ class Search:
     wanted: Callable[[Task], bool]
     limit: int
     found: list[StoredTask] = attrs.field(factory=list)
+    but: tuple[str, ...] = ()
     _size: int = 0
     _after: msgspec.Raw | None = None
 
@@ -69,13 +71,20 @@ class Search:
         self._size = min(self.limit if self._after is None else MIN_NEXT_PAGE, MAX_SIZE)
         page = Page(size=self._size, excluded=quarantine.excluded(self.indices), after=self._after)
         header = {
-            "index": self.indices or names.all_queues,
+            "index": self._named(names),
             # A queue that was never used has no index, and holds nothing.
             "ignore_unavailable": True,
             "allow_no_indices": True,
             "expand_wildcards": "open,hidden",
         }
         return _ENCODE(header) + b"\n" + _ENCODE(self.body(page)) + b"\n"
+
+    def _named(self, names: IndexNames) -> str | Sequence[str]:
+        if not self.but:
+            return self.indices or names.all_queues
+        if self.indices:
+            return [index for index in self.indices if index not in self.but]
+        return [names.all_queues, *(f"-{index}" for index in self.but)]
 
     def wants_more(self, hits: Sequence[Hit]) -> bool:
         """Whether there may be more to find after *hits*, and it is worth looking."""
@@ -138,11 +147,17 @@ class Searcher:
     def _take(self, search: Search, result: SearchAnswer) -> bool:
         """Add what *result* holds to *search*; whether it wants another page."""
         for hit in result.hits.hits:
-            task = self._task(hit)
-            if task is not None and search.wanted(task):
-                version = Version(hit.primary_term, hit.seq_no)
-                search.found.append(Stored(document=task, version=version))
+            stored = self.stored(hit)
+            if stored is not None and search.wanted(stored.document):
+                search.found.append(stored)
         return search.wants_more(result.hits.hits)
+
+    def stored(self, hit: Hit) -> StoredTask | None:
+        """The task that was found; None if it is none, which is noted."""
+        task = self._task(hit)
+        if task is None:
+            return None
+        return Stored(document=task, version=Version(hit.primary_term, hit.seq_no))
 
     def _task(self, hit: Hit) -> Task | None:
         queue = self._names.queue_of(hit.index)

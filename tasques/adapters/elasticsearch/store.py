@@ -9,7 +9,7 @@ from urllib.parse import quote
 import attrs
 import msgspec
 
-from tasques.adapters.elasticsearch import answers, documents
+from tasques.adapters.elasticsearch import answers, documents, listings
 from tasques.adapters.elasticsearch.adoption import Adoption
 from tasques.adapters.elasticsearch.bulk import Address, BulkDocuments
 from tasques.adapters.elasticsearch.client import Client
@@ -20,6 +20,7 @@ from tasques.adapters.elasticsearch.queries import (
     Page,
     claimable_ranked,
     claimable_unranked,
+    expired,
     finished,
     outstanding,
     timed_out,
@@ -28,6 +29,7 @@ from tasques.adapters.elasticsearch.scan import SEARCH, refresh
 from tasques.adapters.elasticsearch.search import Search, Searcher
 from tasques.core.archive import finished_at
 from tasques.core.errors import StoreUnavailable
+from tasques.core.listing import QueueSummary, TaskQuery
 from tasques.core.ports import (
     ClaimableQuery,
     FinishedQuery,
@@ -114,11 +116,14 @@ class ElasticsearchTaskStore:
         def search(body: Callable[[Instant, Page], Json]) -> Search:
             return Search(
                 indices=tuple(self._names.queue(queue) for queue in query.queues),
+                but=tuple(self._names.queue(queue) for queue in query.paused),
                 body=lambda page: body(query.now, page),
                 wanted=lambda task: task.run_at <= query.now,
-                limit=query.limit,
+                # An empty list of indices would mean all of them.
+                limit=0 if is_all_paused else query.limit,
             )
 
+        is_all_paused = bool(query.queues) and set(query.queues) <= set(query.paused)
         return search(claimable_ranked), search(claimable_unranked)
 
     def find_timed_out(self, *, before: Instant, limit: int) -> Sequence[StoredTask]:
@@ -170,6 +175,35 @@ class ElasticsearchTaskStore:
         both = [stored for one in searches for stored in one.found]
         both.sort(key=lambda stored: (finished_at(stored.document), stored.document.id))
         return both[: query.limit]
+
+    def find_expired(self, *, before: Instant, limit: int) -> Sequence[StoredTask]:
+        """
+        Propose waiting tasks that nobody started in time, the longest over first; as of the last
+        refresh.
+        """
+
+        def is_over(task: Task) -> bool:
+            expires_at = task.extensions.expires_at
+            return expires_at is not None and expires_at <= before
+
+        search = Search(
+            indices=(), body=lambda page: expired(before, page), wanted=is_over, limit=limit
+        )
+        self._searcher.run([search])
+        return search.found[:limit]
+
+    def find_tasks(self, query: TaskQuery) -> Sequence[StoredTask]:
+        """The next tasks of a listing; as of the last refresh."""
+        index = self._names.queue(query.filter.queue)
+        return listings.find_tasks(self._client, index, query, self._searcher.stored)
+
+    def queue_names(self) -> frozenset[QueueName]:
+        """The queues that have an index, as of now."""
+        return listings.queue_names(self._client, self._names)
+
+    def summarise(self, *, now: Instant) -> Sequence[QueueSummary]:
+        """How every queue stands, as of the last refresh; one whose shard is gone is left out."""
+        return listings.summarise(self._client, self._names, now)
 
     def count_outstanding(self, queue: QueueName, recurring_task_id: RecurringTaskId) -> int:
         """Count after a refresh of the queue's index; 0 for a queue that was never used."""

@@ -247,7 +247,7 @@ class MemoryTaskStore:
             queue=queue,
             counts={state: counts[state] for state in State if counts[state]},
             ready=len(due),
-            oldest_ready=Instant(min(order[RUN_AT] for order in due)) if due else None,
+            oldest_ready=_to_the_millisecond(min(order[RUN_AT] for order in due)) if due else None,
         )
 
     def count_outstanding(self, queue: QueueName, recurring_task_id: RecurringTaskId) -> int:
@@ -273,6 +273,11 @@ def next_of_listing(query: TaskQuery, stored: Iterable[StoredTask]) -> list[Stor
     meant = [s for s in stored if query.filter.matches(s.document) and is_next(s.document)]
     first = heapq.nlargest if newest else heapq.nsmallest
     return first(query.limit, meant, key=lambda s: Position.of(s.document))
+
+
+def _to_the_millisecond(nanoseconds: int) -> Instant:
+    # As finely as any store can say it.
+    return Instant(nanoseconds - nanoseconds % 1_000_000)
 
 
 def _expiry(task: Task, expires_at: Instant) -> tuple[int, TaskId, QueueName]:
