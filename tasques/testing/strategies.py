@@ -402,7 +402,7 @@ def _extensions(times: SearchStrategy[Instant]) -> SearchStrategy[Extensions]:
 
 def stored_tasks(tasks: SearchStrategy[Task]) -> SearchStrategy[StoredTask]:
     """*tasks* with versions, as stores give them."""
-    return st.builds(StoredTask, task=tasks, version=versions())
+    return st.builds(StoredTask, document=tasks, version=versions())
 
 
 @cache

@@ -11,11 +11,11 @@ import pytest
 from tasques.core.ports import Create, Delete, Invalid
 from tasques.core.recurring import CatchUp, RecurringTask, SlotOutcome
 from tasques.core.tasks import TaskKey
+from tasques.testing.fake_runtime import START
 from tasques.testing.faulty import WriteFault
 from tests.service.recurring_world import (
     LEASE,
     QUEUE,
-    START,
     Server,
     World,
     at,

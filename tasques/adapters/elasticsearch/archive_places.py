@@ -104,9 +104,10 @@ class ArchivePlaces:
         """
         Of *indices*, the archive's name among them, those that must not be written to, and why.
 
-        What takes new copies is adopted first, like any index. An archive that is not there may be
-        made by the write only where our template says what it will be like: not where lifecycle
-        management is to make its first index.
+        What takes new copies is adopted first, like any index; where it changes a moment before the
+        write, the new one is as its template makes it. An archive that is not there may be made by
+        the write only where our template says what it will be like: not where lifecycle management
+        is to make its first index.
         """
         refused: dict[str, Rejected] = {}
         for index in indices:

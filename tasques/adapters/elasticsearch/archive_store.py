@@ -19,6 +19,7 @@ from tasques.adapters.elasticsearch.parts import MalformedDocument
 from tasques.adapters.elasticsearch.quarantine import Quarantine
 from tasques.adapters.elasticsearch.queries import archived
 from tasques.adapters.elasticsearch.scan import ANYWAY
+from tasques.core import queues
 from tasques.core.archive import ArchivedTask, ArchiveKey, StoredCopy, archive_key
 from tasques.core.documents import Stored, Version
 from tasques.core.errors import StoreUnavailable
@@ -151,6 +152,9 @@ class ElasticsearchArchiveStore:
         Raises:
             StoreUnavailable: Also where only a part of the archive could be searched.
         """
+        if not (_fits(key.queue, queues.MAX_QUEUE_BYTES) and _fits(key.id, queues.MAX_ID_BYTES)):
+            # A term beyond 32 KiB would be refused.
+            return Missing()
         malformed: Malformed | None = None
         for page in range(MAX_PAGES):
             hits = self._search(key, page * PAGE_SIZE)
@@ -202,6 +206,13 @@ class ElasticsearchArchiveStore:
             self._quarantine.put(hit.index, hit.id, hit.seq_no, str(error))
             return Malformed(str(error))
         return Stored(document=task, version=Version(hit.primary_term, hit.seq_no))
+
+
+def _fits(name: str, most_bytes: int) -> bool:
+    try:
+        return 0 < len(name.encode()) <= most_bytes
+    except UnicodeEncodeError:
+        return False
 
 
 def _new(create: Create[ArchivedTask]) -> Create[ArchivedTask]:

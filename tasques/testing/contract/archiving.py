@@ -274,6 +274,24 @@ class _ArchiveContract(_ArchiveFixtures):
             assert isinstance(found, Stored)
             assert found.document == task
 
+    def test_what_no_task_can_be_called_is_missing(
+        self, archive: ArchiveStore, settle: Settle
+    ) -> None:
+        """G6: names that no store would take are those of nothing, and mean no pattern."""
+        archived(archive, done("a", id=TaskId("t")))
+        settle()
+        names = [("a", "i" * 513), ("a", "i" * 40_000), ("a", "*"), ("a", ""), ("*", "t")]
+        names += [
+            ("A", "t"),
+            ("a,a", "t"),
+            ("q" * 300, "t"),
+            ("", "t"),
+            ("a\n", "t"),
+            ("a", "\ud800"),
+        ]
+        for queue, id in names:
+            assert archive.find_task(TaskKey(QueueName(queue), TaskId(id))) == Missing()
+
     def test_of_several_lives_the_last_is_found(
         self, archive: ArchiveStore, settle: Settle
     ) -> None:
