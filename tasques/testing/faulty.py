@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 import attrs
 
 from tasques.core import errors
+from tasques.core.listing import QueueSummary, TaskQuery
 from tasques.core.ports import (
     Blocked,
     ClaimableQuery,
@@ -195,6 +196,28 @@ class FaultyTaskStore:
         self._reach()
         widened = attrs.evolve(query, limit=query.limit + len(self._malformed))
         return self._readable(self._store.find_finished(widened))[: query.limit]
+
+    def find_expired(self, *, before: Instant, limit: int) -> Sequence[StoredTask]:
+        """What the store proposes, if it is not out of reach."""
+        self._reach()
+        found = self._store.find_expired(before=before, limit=limit + len(self._malformed))
+        return self._readable(found)[:limit]
+
+    def find_tasks(self, query: TaskQuery) -> Sequence[StoredTask]:
+        """What the store lists, if it is not out of reach."""
+        self._reach()
+        widened = attrs.evolve(query, limit=query.limit + len(self._malformed))
+        return self._readable(self._store.find_tasks(widened))[: query.limit]
+
+    def queue_names(self) -> frozenset[QueueName]:
+        """What the store has, if it is not out of reach."""
+        self._reach()
+        return self._store.queue_names()
+
+    def summarise(self, *, now: Instant) -> Sequence[QueueSummary]:
+        """What the store counts, if it is not out of reach."""
+        self._reach()
+        return self._store.summarise(now=now)
 
     def count_outstanding(self, queue: QueueName, recurring_task_id: RecurringTaskId) -> int:
         """What the store counts, if it is not out of reach."""

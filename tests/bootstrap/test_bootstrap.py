@@ -36,7 +36,7 @@ def test_a_node_on_memory_starts_no_thread() -> None:
     backend = bootstrap.open_backend(settings(backend="memory:"), ThreadRuntime())
     node = bootstrap.build(Settings(), backend, ThreadRuntime())
     assert isinstance(backend, MemoryBackend)
-    assert node.store is backend.tasks
+    assert not isinstance(node.store, GroupCommit)
     assert threading.active_count() == before
 
 

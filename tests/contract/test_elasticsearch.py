@@ -18,6 +18,7 @@ from tasques.testing.contract import (
     MalformedContract,
     MalformedLeaderLockContract,
     MalformedRecurringTaskContract,
+    PolicyContract,
     RecurringTaskStoreContract,
     TaskStoreContract,
 )
@@ -55,6 +56,10 @@ class TestRecurringTasks(
             plant_damaged("recurring_tasks", id, damaged_recurring(document, variety))
 
         return plant
+
+
+class TestPolicies(OnElasticsearch, PolicyContract):
+    """The store of policies."""
 
 
 class TestLeaderLocks(OnElasticsearch, LeaderLockStoreContract, MalformedLeaderLockContract):

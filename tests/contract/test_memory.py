@@ -12,6 +12,7 @@ from tasques.testing.contract import (
     BackendContract,
     LeaderLockStoreContract,
     MalformedContract,
+    PolicyContract,
     RecurringTaskStoreContract,
     TaskStoreContract,
 )
@@ -34,6 +35,10 @@ class TestMemory(OnMemory, TaskStoreContract, BackendContract):
 
 class TestRecurringTasks(OnMemory, RecurringTaskStoreContract):
     """The store of recurring tasks."""
+
+
+class TestPolicies(OnMemory, PolicyContract):
+    """The store of policies."""
 
 
 class TestLeaderLocks(OnMemory, LeaderLockStoreContract):

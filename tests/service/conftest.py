@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from tasques.adapters.memory.task_store import next_of_listing
 from tasques.core import lifecycle
 from tasques.core.archive import finished_at
 from tasques.core.documents import Stored, Version
+from tasques.core.listing import QueueSummary, TaskQuery
 from tasques.core.ports import (
     ClaimableQuery,
     Delete,
@@ -108,6 +110,29 @@ class ScriptedStore:
             for s in self.stored.values()
             if s.document.state.is_final and finished_at(s.document) <= query.before
         ][: query.limit]
+
+    def find_expired(self, *, before: Instant, limit: int) -> Sequence[StoredTask]:
+        """What was stored, waits, and was to be started by then."""
+        over = [
+            s
+            for s in self.stored.values()
+            if s.document.state.is_claimable
+            and s.document.extensions.expires_at is not None
+            and s.document.extensions.expires_at <= before
+        ]
+        return over[:limit]
+
+    def find_tasks(self, query: TaskQuery) -> Sequence[StoredTask]:
+        """Of what was stored."""
+        return next_of_listing(query, self.stored.values())
+
+    def queue_names(self) -> frozenset[QueueName]:
+        """Of what was stored."""
+        return frozenset(key.queue for key in self.stored)
+
+    def summarise(self, *, now: Instant) -> Sequence[QueueSummary]:
+        """Nothing."""
+        return ()
 
     def count_outstanding(self, queue: QueueName, recurring_task_id: RecurringTaskId) -> int:
         """Of what was stored."""

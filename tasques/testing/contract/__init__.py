@@ -27,6 +27,7 @@ A backend's own tests subclass the suites and supply what only they know, as pyt
   place, the other for those that begin a new one now and then, which also says how to make them;
   an archive that may be set up both ways runs both.
 - :class:`MalformedArchiveContract`: G10 for the archive.
+- :class:`PolicyContract`: what :class:`tasques.core.ports.PolicyStore` says.
 - :class:`BackendContract`: what :class:`tasques.core.ports.Backend` says.
 
 Each test names in its docstring the guarantee it guards. The tests take one backend through real
@@ -43,6 +44,7 @@ pytest.register_assert_rewrite(
     "tasques.testing.contract.deleting",
     "tasques.testing.contract.documents",
     "tasques.testing.contract.finished",
+    "tasques.testing.contract.listing",
     "tasques.testing.contract.malformed",
     "tasques.testing.contract.racing",
     "tasques.testing.contract.reading",
@@ -60,6 +62,7 @@ from tasques.testing.contract.archiving import (  # noqa: E402
 from tasques.testing.contract.backend import BackendContract  # noqa: E402
 from tasques.testing.contract.deleting import DeletingContract  # noqa: E402
 from tasques.testing.contract.finished import FinishedContract, OutstandingContract  # noqa: E402
+from tasques.testing.contract.listing import ListingContract, PolicyContract  # noqa: E402
 from tasques.testing.contract.malformed import MalformedContract  # noqa: E402
 from tasques.testing.contract.racing import RacingContract  # noqa: E402
 from tasques.testing.contract.reading import ReadingContract  # noqa: E402
@@ -80,6 +83,7 @@ __all__ = [
     "MalformedLeaderLockContract",
     "MalformedRecurringTaskContract",
     "OnePlaceArchiveContract",
+    "PolicyContract",
     "RecurringTaskStoreContract",
     "SeveralPlacesArchiveContract",
     "TaskStoreContract",
@@ -93,6 +97,7 @@ class TaskStoreContract(
     SearchingContract,
     FinishedContract,
     OutstandingContract,
+    ListingContract,
     RacingContract,
 ):
     """
