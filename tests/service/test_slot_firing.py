@@ -144,7 +144,7 @@ def test_a_task_that_a_failover_discards_is_made_again(world: World) -> None:
     isolated = MemoryTaskStore(world.runtime)
     acknowledged, world.tasks.store = world.tasks.store, isolated
     world.tasks.script = lambda write, number: WriteFault.LOST_REPLY
-    server.run(world.runtime, 3)
+    server.run(world.runtime, 9)
     assert len(world.there()) == 1
     assert world.one().recurrence.pending is not None
 
