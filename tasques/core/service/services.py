@@ -15,17 +15,12 @@ from tasques.core.service.task_service import TaskService
 
 @attrs.frozen(kw_only=True)
 class Services:
-    """
-    What a front, HTTP or other, calls; all of it may be called from several threads.
-
-    Attributes:
-        recurring: None where recurring tasks are not offered.
-    """
+    """What a front, HTTP or other, calls; all of it may be called from several threads."""
 
     tasks: TaskService
     claims: ClaimDispatcher
+    recurring: RecurringService
     health: Health
     defaults: Defaults
     clock: ClockWatch
     reaper: Reaper
-    recurring: RecurringService | None = None
