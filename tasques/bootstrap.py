@@ -375,8 +375,7 @@ def _mounted(node: Node) -> Mapping[str, WSGIApplication]:
     from tasques.server.mounted import gathered
 
     hook = plugins().hook
-    if node.services.meter is not None:
-        hook.tasques_metrics(collect=node.services.meter.collect)
+    hook.tasques_metrics(collect=node.services.meter.collect)
     return gathered(hook.tasques_wsgi())
 
 

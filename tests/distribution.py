@@ -17,9 +17,8 @@ from typing import Any
 
 import pytest
 
-#: Fill all cores by themselves, or measure time: the other workers wait meanwhile. They go last.
+#: Measure time, or fill all cores by themselves: the other workers wait meanwhile. They go last.
 ALONE = (
-    "tests/elasticsearch/test_real_node.py::test_a_node_that_hangs",
     "tests/elasticsearch/test_real_store.py::test_a_queue_without_its_shard_delays",
     "tests/server/test_slow_senders.py::test_a_crowd_of_dripping_senders",
 )
@@ -30,6 +29,7 @@ ONE_BY_ONE = (
     "tests/processes/test_faults.py",
     "tests/contract/test_agreement.py",
     "tests/processes/",
+    "tests/simulation/",
 )
 
 #: Take longer than others of their size, and go right after those.

@@ -4,6 +4,8 @@ What travels over the wire, and the one strict way to read and write it; server 
 - :mod:`~tasques.schemas.fields`: what a field says about itself (description, bounds, example).
 - :mod:`~tasques.schemas.requests`: the bodies that clients send.
 - :mod:`~tasques.schemas.answers`: the bodies that the server sends.
+- :mod:`~tasques.schemas.recurring_requests`, :mod:`~tasques.schemas.recurring_answers`: the same
+  about recurring tasks.
 - :mod:`~tasques.schemas.definitions`: under which names the models appear in API descriptions.
 - :mod:`~tasques.schemas.converter`: JSON to model, strictly, with every fault named; and back.
 - :mod:`~tasques.schemas.task_json`: a stored task as JSON, quickly.

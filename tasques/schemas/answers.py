@@ -186,6 +186,20 @@ class TaskAnswer:
         default=None,
         metadata={ABOUT: About("Why it is dead, where it was not for want of attempts.")},
     )
+    claim_id: str | None = attrs.field(
+        default=None,
+        metadata={
+            ABOUT: About(
+                "While claimed: tells this claim from the same worker's earlier and later ones; to be"
+                " sent back as `X-TASQUES-CLAIM-ID`. Absent if an original server made the claim.",
+                example="7f0c2d4534deac4ea2b6c67150f2dbf8",
+            )
+        },
+    )
+    archived: bool | None = attrs.field(
+        default=None,
+        metadata={ABOUT: About("True if it was found in the archive; else absent.", example=True)},
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -248,6 +262,39 @@ class ProblemAnswer:
 
 
 @attrs.frozen(kw_only=True)
+class LeaderAnswer:
+    """The server that fires the slots of recurring tasks."""
+
+    leader_id: str = attrs.field(
+        metadata={
+            ABOUT: About(
+                "New each time a server starts.",
+                example="recurring-tasks-leader-3f9ddabf638848dc8c0fdad22c47273b",
+            )
+        }
+    )
+    is_here: bool = attrs.field(
+        metadata={ABOUT: About("Whether it is the server that answers.", example=True)}
+    )
+    since: Instant | None = attrs.field(
+        default=None,
+        metadata={
+            ABOUT: About(
+                "Since when it leads; absent if it is an original server.",
+                format="date-time",
+                example=_TIME,
+            )
+        },
+    )
+    term: VersionAnswer | None = attrs.field(
+        default=None,
+        metadata={
+            ABOUT: About("Greater for each later leader; absent if it is an original server.")
+        },
+    )
+
+
+@attrs.frozen(kw_only=True)
 class ReadinessAnswer:
     """Whether the server is to be sent requests."""
 
@@ -263,4 +310,10 @@ class ReadinessAnswer:
     )
     problems: tuple[ProblemAnswer, ...] = attrs.field(
         metadata={ABOUT: About("What is wrong just now, fatal or not.")}
+    )
+    leader: LeaderAnswer | None = attrs.field(
+        default=None,
+        metadata={
+            ABOUT: About("Who leads, as far as is known here; absent while nobody is known to.")
+        },
     )

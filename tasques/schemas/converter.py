@@ -14,6 +14,7 @@ cattrs does the walking, but none of its kindness is kept: it would take ``5`` f
 ``maxLength``           too long
 ``duration`` ``time``   not in the notation of wire contract, section 2
 ``queueName`` ``taskId``  see :mod:`tasques.core.queues`
+``scheduleExpression``  see :mod:`tasques.core.cron`
 ``enum``                none of the values that there are
 ``json``                the body as a whole is not JSON
 ======================  ==========================================================================
@@ -30,11 +31,14 @@ import msgspec
 from cattrs import BaseValidationError, ClassValidationError, Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
+from tasques.core import cron
 from tasques.core.errors import Fault, InvalidInput
 from tasques.core.json_object import JsonObject, JsonValue, NotJson, parse_json
 from tasques.core.queues import QueueName, TaskId, queue_name, task_id
+from tasques.core.recurring import RecurringTaskId
 from tasques.core.values import Duration, Instant
 from tasques.schemas.fields import About, about_of
+from tasques.schemas.recurring_requests import ScheduleExpression
 
 Model = TypeVar("Model")
 
@@ -200,12 +204,39 @@ def _task_id(value: Any, _: object) -> TaskId | None:
     return _named(task_id, value) if _string(value, str) else None
 
 
+def _recurring_task_id(value: Any, _: object) -> RecurringTaskId:
+    return RecurringTaskId(_named(task_id, _not_empty(value)))
+
+
+def _schedule_expression(value: Any, _: object) -> ScheduleExpression:
+    text = _not_empty(value)
+    try:
+        cron.parse(text)
+    except cron.InvalidSchedule as error:
+        _refuse("scheduleExpression", str(error))
+    return ScheduleExpression(text)
+
+
+def _not_empty(value: Any) -> str:
+    text: str = _string(value, str)
+    if not text:
+        _refuse("required", "must not be empty")
+    return text
+
+
 def _named(rule: Callable[[str], Any], text: str) -> Any:
     """Core's names for the place of a fault give way to the path in the body."""
     try:
         return rule(text)
     except InvalidInput as error:
         raise InvalidInput([attrs.evolve(fault, path="") for fault in error.faults]) from error
+
+
+def _text(value: Any, kind: Any) -> str:
+    # A hook serves the subclasses of its type too, and a StrEnum is one.
+    is_enum = isinstance(kind, type) and issubclass(kind, StrEnum)
+    text: str = _enum(value, kind) if is_enum else _string(value, str)
+    return text
 
 
 def _enum(value: Any, kind: Any) -> StrEnum:
@@ -303,11 +334,8 @@ def _strict_converter() -> Converter:
     converter = Converter(detailed_validation=True)
     converter.register_structure_hook_factory(_is_model, _model_hook)
     converter.register_structure_hook_factory(_is_array, _array_hook)
-    converter.register_structure_hook_func(
-        lambda kind: isinstance(kind, type) and issubclass(kind, StrEnum), _enum
-    )
     hooks: dict[Any, Hook] = {
-        str: _string,
+        str: _text,
         int: _integer,
         bool: _boolean,
         Duration: _duration,
@@ -315,6 +343,8 @@ def _strict_converter() -> Converter:
         JsonObject: _json_object,
         QueueName: _queue_name,
         TaskId: _task_id,
+        RecurringTaskId: _recurring_task_id,
+        ScheduleExpression: _schedule_expression,
     }
     for kind, hook in hooks.items():
         converter.register_structure_hook(kind, hook)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from tasques.schemas import answers, requests
+from tasques.schemas import answers, recurring_answers, recurring_requests, requests
 
 #: Each wire model's name in an API description, bodies first.
 DEFINITION_NAMES: Final[Mapping[type, str]] = MappingProxyType(
@@ -20,11 +20,18 @@ DEFINITION_NAMES: Final[Mapping[type, str]] = MappingProxyType(
         requests.ReportBody: "task.NewReport",
         requests.SuccessBody: "task.Success",
         requests.FailureBody: "task.Failure",
+        recurring_requests.NewRecurringTaskBody: "recurring.NewTask",
+        recurring_requests.RecurringTaskUpdateBody: "recurring.TaskUpdate",
+        requests.TaskDefinitionBody: "recurring.TaskDefinition",
         answers.TaskAnswer: "task.Task",
         answers.LastClaimedAnswer: "task.LastClaimed",
         answers.ReportAnswer: "task.Report",
         answers.ResultAnswer: "task.Result",
         answers.EndedAnswer: "task.Ended",
+        recurring_answers.RecurringTaskAnswer: "recurring.Task",
+        recurring_answers.TaskDefinitionAnswer: "recurring.DefinedTask",
+        recurring_answers.SlotAnswer: "recurring.Slot",
+        recurring_answers.PreviewAnswer: "recurring.Preview",
         answers.MetadataAnswer: "common.Metadata",
         answers.VersionAnswer: "common.Version",
         answers.ErrorAnswer: "common.Body",
@@ -32,6 +39,7 @@ DEFINITION_NAMES: Final[Mapping[type, str]] = MappingProxyType(
         answers.LivenessAnswer: "health.Liveness",
         answers.ReadinessAnswer: "health.Readiness",
         answers.ProblemAnswer: "health.Problem",
+        answers.LeaderAnswer: "health.Leader",
     }
 )
 
@@ -43,5 +51,10 @@ BODY_NAMES: Final[Mapping[type, str]] = MappingProxyType(
         requests.ReportBody: "newReport",
         requests.SuccessBody: "success",
         requests.FailureBody: "failure",
+        recurring_requests.NewRecurringTaskBody: "newRecurringTask",
+        recurring_requests.RecurringTaskUpdateBody: "recurringTaskUpdate",
     }
 )
+
+#: The models that are read rather than written: bodies, and what lies within them.
+READ: Final = frozenset({*BODY_NAMES, requests.TaskDefinitionBody})

@@ -22,8 +22,8 @@ MAX_AMOUNT: Final = 2**64 - 1
 
 
 @attrs.frozen(kw_only=True)
-class NewTaskBody:
-    """A task to create."""
+class TaskDefinitionBody:
+    """What tasks are made from."""
 
     queue: QueueName = attrs.field(
         metadata={
@@ -43,18 +43,6 @@ class NewTaskBody:
                 min_length=1,
             )
         }
-    )
-    id: TaskId | None = attrs.field(
-        default=None,
-        metadata={
-            ABOUT: About(
-                "The task's id, unique within its queue; a random UUID if not given or empty."
-                " Of any number of requests with one id, exactly one creates.",
-                format="task-id",
-                example="invoice-4711",
-                max_length=MAX_ID_BYTES,
-            )
-        },
     )
     retry_times: int | None = attrs.field(
         default=None,
@@ -92,16 +80,6 @@ class NewTaskBody:
             )
         },
     )
-    run_at: Instant | None = attrs.field(
-        default=None,
-        metadata={
-            ABOUT: About(
-                "Not to be claimed before; now if not given, or if 0001-01-01T00:00:00Z.",
-                format="date-time",
-                example="2026-11-22T04:00:10Z",
-            )
-        },
-    )
     args: JsonObject | None = attrs.field(
         default=None,
         metadata={
@@ -114,6 +92,34 @@ class NewTaskBody:
         default=None,
         metadata={
             ABOUT: About("What else goes with the task, such as a trace.", example={"trace": "7f"})
+        },
+    )
+
+
+@attrs.frozen(kw_only=True)
+class NewTaskBody(TaskDefinitionBody):
+    """A task to create."""
+
+    id: TaskId | None = attrs.field(
+        default=None,
+        metadata={
+            ABOUT: About(
+                "The task's id, unique within its queue; a random UUID if not given or empty."
+                " Of any number of requests with one id, exactly one creates.",
+                format="task-id",
+                example="invoice-4711",
+                max_length=MAX_ID_BYTES,
+            )
+        },
+    )
+    run_at: Instant | None = attrs.field(
+        default=None,
+        metadata={
+            ABOUT: About(
+                "Not to be claimed before; now if not given, or if 0001-01-01T00:00:00Z.",
+                format="date-time",
+                example="2026-11-22T04:00:10Z",
+            )
         },
     )
 

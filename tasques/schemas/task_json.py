@@ -12,13 +12,16 @@ from collections.abc import Iterable
 import msgspec
 
 from tasques.core.json_object import JsonObject
-from tasques.core.tasks import Claim, StoredTask
+from tasques.core.tasks import Claim, State, StoredTask
 from tasques.schemas.converter import encode
 
 
-def encode_task(stored: StoredTask) -> bytes:
+def encode_task(stored: StoredTask, *, is_archived: bool = False) -> bytes:
     """The task as one line of JSON, in the form of wire contract, section 3."""
-    return encode(task_json(stored))
+    fields = task_json(stored)
+    if is_archived:
+        fields["archived"] = True
+    return encode(fields)
 
 
 def encode_tasks(stored: Iterable[StoredTask]) -> bytes:
@@ -62,6 +65,9 @@ def task_json(stored: StoredTask) -> dict[str, object]:
     if task.extensions.ended is not None:
         ended = task.extensions.ended
         fields["ended"] = {"reason": ended.reason, "at": str(ended.at)}
+    # Afterwards it is kept to recognise repeated requests by, and means nothing to anybody else.
+    if task.state is State.CLAIMED and task.extensions.claim_id is not None:
+        fields["claim_id"] = task.extensions.claim_id
     return fields
 
 

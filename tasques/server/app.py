@@ -23,6 +23,14 @@ from tasques.server.measuring import MeasuringMiddleware
 from tasques.server.middleware import AccessLogMiddleware, GzipMiddleware, PathMiddleware
 from tasques.server.mounted import MountedResource
 from tasques.server.options import ServerOptions
+from tasques.server.recurring import (
+    PauseResource,
+    PreviewResource,
+    RecurringTaskResource,
+    RecurringTasksResource,
+    ResumeResource,
+    RunResource,
+)
 from tasques.server.routes import ROUTES
 from tasques.server.tasks import (
     ClaimResource,
@@ -79,7 +87,7 @@ class _Router(CompiledRouter):
 
 
 def _resources(services: Services, waiting: WaitingClaims) -> Mapping[str, object]:
-    tasks, defaults = services.tasks, services.defaults
+    tasks, recurring, defaults = services.tasks, services.recurring, services.defaults
     return {
         "/tasques": TasksResource(tasks, defaults),
         "/tasques/{queue}/{id}": TaskResource(tasks),
@@ -88,17 +96,23 @@ def _resources(services: Services, waiting: WaitingClaims) -> Mapping[str, objec
         "/tasques/reports/{queue}/{id}": ReportResource(tasks),
         "/tasques/done/{queue}/{id}": DoneResource(tasks),
         "/tasques/failed/{queue}/{id}": FailedResource(tasks),
+        "/recurring_tasques": RecurringTasksResource(recurring, defaults),
+        "/recurring_tasques/{id}": RecurringTaskResource(recurring, defaults),
+        "/recurring_tasques/{id}/pause": PauseResource(recurring),
+        "/recurring_tasques/{id}/resume": ResumeResource(recurring),
+        "/recurring_tasques/{id}/run": RunResource(recurring),
+        "/recurring_tasques/{id}/preview": PreviewResource(recurring),
         "/health/live": LiveResource(),
         "/health/ready": ReadyResource(services.health),
     }
 
 
-def _middleware(options: ServerOptions, meter: Meter | None) -> list[Any]:
+def _middleware(options: ServerOptions, meter: Meter) -> list[Any]:
     """Outermost first: it sees the request first and the answer last."""
     users = Users(options.users)
     return [
         AccessLogMiddleware(),
-        *([MeasuringMiddleware(meter)] if meter is not None else []),
+        MeasuringMiddleware(meter),
         DeliveryMiddleware(),
         GzipMiddleware(),
         *([CredentialsMiddleware(users)] if users else []),

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import falcon
 
+from tasques.core.service.election import Leadership
 from tasques.core.service.health import Health
-from tasques.schemas.answers import LivenessAnswer, ProblemAnswer, ReadinessAnswer
+from tasques.schemas.answers import (
+    LeaderAnswer,
+    LivenessAnswer,
+    ProblemAnswer,
+    ReadinessAnswer,
+    VersionAnswer,
+)
 from tasques.schemas.converter import encode, unstructure
 
 
@@ -35,8 +42,23 @@ class ReadyResource:
                 ProblemAnswer(code=problem.code, message=problem.message, fatal=problem.fatal)
                 for problem in found.problems
             ),
+            leader=None if found.leadership is None else _leader(found.leadership),
         )
         response.status = falcon.HTTP_200 if found.ready else falcon.HTTP_503
         if not found.ready:
             response.set_header("Retry-After", "1")
         response.data = encode(unstructure(answer))
+
+
+def _leader(leadership: Leadership) -> LeaderAnswer | None:
+    if leadership.leader_id is None:
+        return None
+    term = leadership.term
+    return LeaderAnswer(
+        leader_id=leadership.leader_id,
+        is_here=leadership.is_here,
+        since=leadership.since,
+        term=None
+        if term is None
+        else VersionAnswer(seq_num=term.seq_no, primary_term=term.primary_term),
+    )

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+import re
+from typing import Final, Generic, TypeVar
 
+import attrs
 import falcon
 
 from tasques.core.errors import Fault, InvalidInput
 from tasques.core.queues import WorkerId, queue_name, task_id
-from tasques.core.tasks import TaskKey
+from tasques.core.recurring import RecurringTaskId
+from tasques.core.service.recurring_service import MAX_PREVIEW
+from tasques.core.tasks import ClaimId, TaskKey
 from tasques.core.values import ZERO, Duration
 from tasques.schemas.converter import read
 from tasques.server.routes import (
+    CLAIM_ID_HEADER,
     IDEMPOTENCY_KEY_HEADER,
     MAX_IDEMPOTENCY_KEY,
+    PREVIEWED,
     WORKER_ID_HEADER,
 )
 
 Model = TypeVar("Model")
+
+#: Of at most so many digits that it is read at once, however many are sent.
+_INTEGER: Final = re.compile("-?(0|[1-9][0-9]{0,18})", re.ASCII)
 
 
 def task_key(queue: str, id: str) -> TaskKey:
@@ -28,6 +37,20 @@ def task_key(queue: str, id: str) -> TaskKey:
         InvalidInput: If no queue, or no task, can have that name.
     """
     return TaskKey(queue_name(queue), task_id(id))
+
+
+def recurring_task_id(text: str) -> RecurringTaskId:
+    """
+    The recurring task that a path names; the same texts as for tasks can.
+
+    Raises:
+        InvalidInput: If none can have that name.
+    """
+    try:
+        return RecurringTaskId(task_id(text))
+    except InvalidInput as error:
+        (fault,) = error.faults
+        raise InvalidInput([fault], f"Illegal Recurring Task id: {fault.message}") from error
 
 
 def worker_id(request: falcon.Request) -> WorkerId:
@@ -42,6 +65,22 @@ def worker_id(request: falcon.Request) -> WorkerId:
         message = f"Worker Id header [{WORKER_ID_HEADER}] not sent"
         raise InvalidInput([Fault(WORKER_ID_HEADER, "required", "is required")], message)
     return WorkerId(text)
+
+
+def claim_id(request: falcon.Request) -> ClaimId | None:
+    """
+    Which of its claims the worker means, if it says so.
+
+    Raises:
+        InvalidInput: If the header is empty: it would protect from nothing.
+    """
+    sent = request.get_header(CLAIM_ID_HEADER)
+    if sent is None:
+        return None
+    text = _utf8(sent).strip()
+    if not text:
+        raise InvalidInput([Fault(CLAIM_ID_HEADER, "required", "must not be empty")])
+    return ClaimId(text)
 
 
 def _utf8(header: str) -> str:
@@ -62,11 +101,19 @@ def body(request: falcon.Request, model: type[Model]) -> Model:
     return read(model, request.bounded_stream.read())
 
 
-def attempt(
-    request: falcon.Request, queue: str, id: str, model: type[Model]
-) -> tuple[TaskKey, WorkerId, Model]:
+@attrs.frozen(kw_only=True)
+class Attempt(Generic[Model]):
+    """What a worker says about a task that it holds."""
+
+    key: TaskKey
+    worker: WorkerId
+    claim_id: ClaimId | None
+    body: Model
+
+
+def attempt(request: falcon.Request, queue: str, id: str, model: type[Model]) -> Attempt[Model]:
     """
-    What a worker says about a task that it holds.
+    What the worker of a task says about it.
 
     Faults are found in the order of wire contract, section 1: the queue's name in the path, the
     body, the worker, the task.
@@ -76,8 +123,8 @@ def attempt(
     """
     name = queue_name(queue)
     content = body(request, model)
-    worker = worker_id(request)
-    return TaskKey(name, task_id(id)), worker, content
+    worker, claim = worker_id(request), claim_id(request)
+    return Attempt(key=TaskKey(name, task_id(id)), worker=worker, claim_id=claim, body=content)
 
 
 def idempotency_key(request: falcon.Request) -> str | None:
@@ -111,3 +158,34 @@ def run_in(request: falcon.Request) -> Duration | None:
     if rest < ZERO:
         raise InvalidInput([Fault("run_in", "minimum", "must not be negative")])
     return rest
+
+
+def archived(request: falcon.Request) -> bool:
+    """
+    Whether the archive is to be looked into; false if that is not said.
+
+    Raises:
+        InvalidInput: If it is neither ``true`` nor ``false``.
+    """
+    text = request.get_param("archived", default="false")
+    if text not in ("true", "false"):
+        raise InvalidInput([Fault("archived", "boolean", "must be true or false")])
+    return text == "true"
+
+
+def count(request: falcon.Request) -> int:
+    """
+    How many slots are to be previewed.
+
+    Raises:
+        InvalidInput: If it is no number that is allowed.
+    """
+    text = request.get_param("count", default=str(PREVIEWED))
+    if _INTEGER.fullmatch(text) is None:
+        raise InvalidInput([Fault("count", "integer", "must be an integer")])
+    number = int(text)
+    if number < 1:
+        raise InvalidInput([Fault("count", "minimum", "must not be less than 1")])
+    if number > MAX_PREVIEW:
+        raise InvalidInput([Fault("count", "maximum", f"must not be more than {MAX_PREVIEW}")])
+    return number

@@ -15,17 +15,25 @@ from typing import Final, Literal
 import attrs
 
 from tasques.core.queues import QueueName, TaskId, WorkerId
+from tasques.core.recurring import RecurringTaskId
+from tasques.core.service.recurring_service import MAX_PREVIEW
+from tasques.core.tasks import ClaimId
 from tasques.core.values import Duration
 from tasques.schemas.answers import ErrorAnswer, LivenessAnswer, ReadinessAnswer, TaskAnswer
 from tasques.schemas.fields import About
+from tasques.schemas.recurring_answers import PreviewAnswer, RecurringTaskAnswer
+from tasques.schemas.recurring_requests import NewRecurringTaskBody, RecurringTaskUpdateBody
 from tasques.schemas.requests import ClaimBody, FailureBody, NewTaskBody, ReportBody, SuccessBody
 
 WORKER_ID_HEADER: Final = "X-TASQUES-WORKER-ID"
+CLAIM_ID_HEADER: Final = "X-TASQUES-CLAIM-ID"
 IDEMPOTENCY_KEY_HEADER: Final = "Idempotency-Key"
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 
 #: The longest idempotency key, in characters.
 MAX_IDEMPOTENCY_KEY: Final = 255
+#: So many slots are previewed where nobody says how many.
+PREVIEWED: Final = 5
 
 
 @attrs.frozen(kw_only=True)
@@ -135,6 +143,17 @@ _WORKER: Final = Parameter(
     type=WorkerId,
     about=About("The worker that asks; white space around it does not count.", example="worker-1"),
 )
+_CLAIM: Final = Parameter(
+    name=CLAIM_ID_HEADER,
+    place="header",
+    type=ClaimId,
+    required=False,
+    about=About(
+        "The `claim_id` of the claim that the worker means; what it says of an earlier claim of its"
+        " own is then 403. Without it the worker alone decides.",
+        example="7f0c2d4534deac4ea2b6c67150f2dbf8",
+    ),
+)
 _IDEMPOTENCY_KEY: Final = Parameter(
     name=IDEMPOTENCY_KEY_HEADER,
     place="header",
@@ -161,14 +180,45 @@ _RUN_IN: Final = Parameter(
     ),
 )
 
+_ARCHIVED: Final = Parameter(
+    name="archived",
+    place="query",
+    type=bool,
+    required=False,
+    about=About(
+        "Whether to look in the archive too, if the queue does not have the task.", example=True
+    ),
+)
+_RECURRING_ID: Final = Parameter(
+    name="id",
+    place="path",
+    type=RecurringTaskId,
+    about=About("The id of the recurring task.", format="task-id", example="repeat-every-minute"),
+)
+_COUNT: Final = Parameter(
+    name="count",
+    place="query",
+    type=int,
+    required=False,
+    about=About(
+        f"How many times are wanted; {PREVIEWED} if not given.",
+        minimum=1,
+        maximum=MAX_PREVIEW,
+        example=10,
+    ),
+)
+
 _HELD_ERRORS: Final = MappingProxyType(
     {
         400: "The request is malformed, or the task is not claimed",
-        403: "The task is claimed by another worker",
+        403: "The task is claimed by another worker, or under another claim",
         404: "There is no such task",
         409: "The task was changed by others each time it was tried",
     }
 )
+
+_NO_SUCH_RECURRING_TASK: Final = "There is no such recurring task, or it was deleted"
+_CHANGED_BY_OTHERS: Final = "The recurring task was changed by others each time it was tried"
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route(
@@ -193,8 +243,11 @@ ROUTES: Final[tuple[Route, ...]] = (
         operation_id="get-existing-task",
         tag="tasks",
         summary="Look at a task",
-        description="The task as it is now: the last write is seen at once.",
-        parameters=(_QUEUE, _ID),
+        description=(
+            "The task as it is now: the last write is seen at once. With `archived`, a task that is"
+            " archived is found too, about a second after it was."
+        ),
+        parameters=(_QUEUE, _ID, _ARCHIVED),
         response=TaskAnswer,
         errors={400: "The request is malformed", 404: "There is no such task"},
     ),
@@ -222,7 +275,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         tag="tasks",
         summary="Give a claimed task back",
         description="Gives a claimed task back to its queue; the attempt does not count.",
-        parameters=(_QUEUE, _ID, _WORKER, _RUN_IN),
+        parameters=(_QUEUE, _ID, _WORKER, _CLAIM, _RUN_IN),
         response=TaskAnswer,
         errors=_HELD_ERRORS,
     ),
@@ -233,7 +286,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         tag="tasks",
         summary="Report on a claimed task",
         description="A sign of life: the time that the worker has begins anew.",
-        parameters=(_QUEUE, _ID, _WORKER),
+        parameters=(_QUEUE, _ID, _WORKER, _CLAIM),
         request=ReportBody,
         response=TaskAnswer,
         errors=_HELD_ERRORS,
@@ -245,7 +298,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         tag="tasks",
         summary="Complete a claimed task",
         description="Ends the attempt, and the task, with success.",
-        parameters=(_QUEUE, _ID, _WORKER),
+        parameters=(_QUEUE, _ID, _WORKER, _CLAIM),
         request=SuccessBody,
         response=TaskAnswer,
         errors=_HELD_ERRORS,
@@ -260,10 +313,149 @@ ROUTES: Final[tuple[Route, ...]] = (
             "Ends the attempt with failure. With attempts left the task is tried again after a"
             " backoff, or after `retry_in`; without, or with `give_up`, it is dead."
         ),
-        parameters=(_QUEUE, _ID, _WORKER),
+        parameters=(_QUEUE, _ID, _WORKER, _CLAIM),
         request=FailureBody,
         response=TaskAnswer,
         errors=_HELD_ERRORS,
+    ),
+    Route(
+        method="POST",
+        path="/recurring_tasques",
+        operation_id="create-recurring-task",
+        tag="recurring-tasks",
+        summary="Create a recurring task",
+        description="Creates a recurring task; its first slot is the first one after now.",
+        request=NewRecurringTaskBody,
+        response=RecurringTaskAnswer,
+        status=201,
+        errors={
+            400: "The request is malformed; every fault of the body is named",
+            409: "The id is in use",
+        },
+    ),
+    Route(
+        method="GET",
+        path="/recurring_tasques",
+        operation_id="list-existing-recurring-tasks",
+        tag="recurring-tasks",
+        summary="List the recurring tasks",
+        description="All that are not deleted, sorted by id; the last write is seen at once.",
+        response=RecurringTaskAnswer,
+        many=True,
+    ),
+    Route(
+        method="GET",
+        path="/recurring_tasques/{id}",
+        operation_id="get-existing-recurring-task",
+        tag="recurring-tasks",
+        summary="Look at a recurring task",
+        description="The recurring task as it is now: the last write is seen at once.",
+        parameters=(_RECURRING_ID,),
+        response=RecurringTaskAnswer,
+        errors={400: "The request is malformed", 404: _NO_SUCH_RECURRING_TASK},
+    ),
+    Route(
+        method="PUT",
+        path="/recurring_tasques/{id}",
+        operation_id="update-existing-recurring-task",
+        tag="recurring-tasks",
+        summary="Change a recurring task",
+        description=(
+            "Changes what is given and leaves the rest. A new schedule begins with the first slot"
+            " after now."
+        ),
+        parameters=(_RECURRING_ID,),
+        request=RecurringTaskUpdateBody,
+        response=RecurringTaskAnswer,
+        errors={
+            400: "The request is malformed; every fault of the body is named",
+            404: _NO_SUCH_RECURRING_TASK,
+            409: _CHANGED_BY_OTHERS,
+        },
+    ),
+    Route(
+        method="DELETE",
+        path="/recurring_tasques/{id}",
+        operation_id="delete-existing-recurring-task",
+        tag="recurring-tasks",
+        summary="Delete a recurring task",
+        description="Deletes a recurring task; the tasks that it made stay.",
+        parameters=(_RECURRING_ID,),
+        response=RecurringTaskAnswer,
+        errors={
+            400: "The request is malformed",
+            404: _NO_SUCH_RECURRING_TASK,
+            409: _CHANGED_BY_OTHERS,
+        },
+    ),
+    Route(
+        method="POST",
+        path="/recurring_tasques/{id}/pause",
+        operation_id="pause-recurring-task",
+        tag="recurring-tasks",
+        summary="Pause a recurring task",
+        description=(
+            "Has no slot fired until it is resumed; doing it twice is no fault. A body is not read."
+        ),
+        parameters=(_RECURRING_ID,),
+        response=RecurringTaskAnswer,
+        errors={
+            400: "The request is malformed",
+            404: _NO_SUCH_RECURRING_TASK,
+            409: _CHANGED_BY_OTHERS,
+        },
+        from_original=False,
+    ),
+    Route(
+        method="POST",
+        path="/recurring_tasques/{id}/resume",
+        operation_id="resume-recurring-task",
+        tag="recurring-tasks",
+        summary="Resume a recurring task",
+        description=(
+            "Has slots fired again, from the first one after now; doing it twice is no fault. A body"
+            " is not read."
+        ),
+        parameters=(_RECURRING_ID,),
+        response=RecurringTaskAnswer,
+        errors={
+            400: "The request is malformed",
+            404: _NO_SUCH_RECURRING_TASK,
+            409: _CHANGED_BY_OTHERS,
+        },
+        from_original=False,
+    ),
+    Route(
+        method="POST",
+        path="/recurring_tasques/{id}/run",
+        operation_id="run-recurring-task",
+        tag="recurring-tasks",
+        summary="Run a recurring task now",
+        description=(
+            "Makes a task of the definition now, beside the schedule, also while it is paused; every"
+            " request makes another. It counts as outstanding. A body is not read."
+        ),
+        parameters=(_RECURRING_ID,),
+        response=TaskAnswer,
+        status=201,
+        errors={
+            400: "The request is malformed",
+            404: _NO_SUCH_RECURRING_TASK,
+            409: _CHANGED_BY_OTHERS,
+        },
+        from_original=False,
+    ),
+    Route(
+        method="GET",
+        path="/recurring_tasques/{id}/preview",
+        operation_id="preview-recurring-task",
+        tag="recurring-tasks",
+        summary="When is a recurring task due next?",
+        description="Its next slots, as if it were not paused and nothing outstanding.",
+        parameters=(_RECURRING_ID, _COUNT),
+        response=PreviewAnswer,
+        errors={400: "The request is malformed", 404: _NO_SUCH_RECURRING_TASK},
+        from_original=False,
     ),
     Route(
         method="GET",

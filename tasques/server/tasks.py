@@ -61,7 +61,9 @@ class TaskResource:
         self, request: falcon.Request, response: falcon.Response, queue: str, id: str
     ) -> None:
         """Show the task."""
-        _answer(response, self._tasks.get(reading.task_key(queue, id)))
+        key = reading.task_key(queue, id)
+        found = self._tasks.find(key, archived=reading.archived(request))
+        response.data = encode_task(found.stored, is_archived=found.is_archived)
 
 
 class ReportResource:
@@ -74,8 +76,11 @@ class ReportResource:
         self, request: falcon.Request, response: falcon.Response, queue: str, id: str
     ) -> None:
         """Record one."""
-        key, worker, body = reading.attempt(request, queue, id, ReportBody)
-        _answer(response, self._tasks.report(key, worker=worker, data=body.data))
+        said = reading.attempt(request, queue, id, ReportBody)
+        stored = self._tasks.report(
+            said.key, worker=said.worker, data=said.body.data, claim_id=said.claim_id
+        )
+        _answer(response, stored)
 
 
 class DoneResource:
@@ -88,8 +93,11 @@ class DoneResource:
         self, request: falcon.Request, response: falcon.Response, queue: str, id: str
     ) -> None:
         """Record it."""
-        key, worker, body = reading.attempt(request, queue, id, SuccessBody)
-        _answer(response, self._tasks.complete(key, worker=worker, data=body.data))
+        said = reading.attempt(request, queue, id, SuccessBody)
+        stored = self._tasks.complete(
+            said.key, worker=said.worker, data=said.body.data, claim_id=said.claim_id
+        )
+        _answer(response, stored)
 
 
 class FailedResource:
@@ -102,13 +110,14 @@ class FailedResource:
         self, request: falcon.Request, response: falcon.Response, queue: str, id: str
     ) -> None:
         """Record it."""
-        key, worker, body = reading.attempt(request, queue, id, FailureBody)
+        said = reading.attempt(request, queue, id, FailureBody)
         failed = self._tasks.fail(
-            key,
-            worker=worker,
-            data=body.data,
-            retry_in=body.retry_in,
-            give_up=body.give_up or False,
+            said.key,
+            worker=said.worker,
+            data=said.body.data,
+            retry_in=said.body.retry_in,
+            give_up=said.body.give_up or False,
+            claim_id=said.claim_id,
         )
         _answer(response, failed)
 
@@ -124,7 +133,8 @@ class ClaimResource:
     ) -> None:
         """Give the task back."""
         name = queue_name(queue)
-        worker = reading.worker_id(request)
+        worker, claim_id = reading.worker_id(request), reading.claim_id(request)
         run_in = reading.run_in(request)
         key = TaskKey(name, task_id(id))
-        _answer(response, self._tasks.unclaim(key, worker=worker, run_in=run_in))
+        stored = self._tasks.unclaim(key, worker=worker, run_in=run_in, claim_id=claim_id)
+        _answer(response, stored)

@@ -129,8 +129,10 @@ def _read_whole_number(value: object) -> int:
 def _read_boolean(value: object) -> bool:
     if isinstance(value, bool):
         return value
-    if isinstance(value, str) and value in _BOOLEANS:
-        return _BOOLEANS[value]
+    # 0 and 1 of a file, as the original reads them.
+    text = str(value) if isinstance(value, int) else value
+    if isinstance(text, str) and text in _BOOLEANS:
+        return _BOOLEANS[text]
     raise ValueError(f"must be true or false, not {_quote(value)}")
 
 
@@ -213,6 +215,8 @@ def _read_prefix(value: object) -> str:
 
 
 def _read_users(value: object) -> tuple[User, ...]:
+    if value == "":
+        return ()  # as the original reads an empty variable
     if isinstance(value, str):
         raise ValueError("must be a list of name and password, in the file; a text cannot say it")
     entries = [value] if isinstance(value, Mapping) else value

@@ -51,7 +51,7 @@ tasques:
   `TASQUES_SERVER_AUTH=` switches authentication off, `TASQUES_SERVER_LOGGING=` with
   `TASQUES_SERVER_LOGGING_LEVEL=debug` keeps only the level. Any other text for a section stops the
   start.
-- `auth.basic_auth` stands in the file only.
+- Users, `auth.basic_auth`, stand in the file only; an empty variable removes them.
 - What Kubernetes sets for a service named `tasques-server` is left alone.
 
 **The command line** takes any setting as `--set NAME=VALUE`, in the environment's notation. `--bind`

@@ -102,5 +102,5 @@ class Auth:
         USERS,
         (),
         "The users of HTTP basic authentication. Empty: everybody may use the API. The "
-        "environment cannot set it; an empty `TASQUES_SERVER_AUTH` switches it off.",
+        "environment can only empty it, as an empty `TASQUES_SERVER_AUTH` does.",
     )

@@ -304,6 +304,43 @@ def test_setup_that_cannot_reach_the_store_is_status_1(
     assert backend.is_closed
 
 
+# ------------------------------------------------------------------------- the original's lines
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("help", 0),
+        ("--help", 0),
+        ("-h", 0),
+        ("help setup", 0),
+        ("setup --help", 0),
+        ("show", 0),
+        ("show config", 0),
+        ("show config --config there.yaml", 0),
+        ("--config there.yaml show config", 0),
+        ("--config=there.yaml show config", 0),
+        ("setup --config there.yaml", 0),
+        ("--config there.yaml", 0),
+        ("show config --config none.yaml", 1),
+        ("setup --config none.yaml", 1),
+        ("--config none.yaml", 1),
+        ("--config broken.yaml", 1),
+        ("setup --config wrong.yaml", 1),
+    ],
+)
+def test_command_lines_of_the_original_end_as_there(
+    line: str, status: int, use: Any, served: list[Any], tmp_path: Path
+):
+    """As observed of it; but for `help`, for which it wants a configuration file."""
+    use(FakeBackend())
+    (tmp_path / "there.yaml").write_text("tasques: {server: {shutdown_timeout: 5s}}")
+    (tmp_path / "broken.yaml").write_text("tasques: [")
+    (tmp_path / "wrong.yaml").write_text("tasques: {server: {shutdown_timeout: 1d}}")
+
+    assert main(line.split()) == status
+
+
 # ------------------------------------------------------------------------------------ check
 
 

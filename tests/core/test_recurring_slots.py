@@ -115,10 +115,11 @@ def model(task: RecurringTask, now: Instant) -> Decision | None:
     schedule = cron.parse(task.schedule_expression)
 
     def forwards() -> Iterator[Instant]:
-        slot = task.recurrence.decided_until
-        assert slot is not None
-        while (slot := schedule.next_after(slot, anchor=task.created_at)) and slot <= now:
+        assert task.recurrence.decided_until is not None
+        slot = schedule.next_after(task.recurrence.decided_until, anchor=task.created_at)
+        while slot is not None and slot <= now:
             yield slot
+            slot = schedule.next_after(slot, anchor=task.created_at)
 
     slots = list(islice(forwards(), 20_000))
     if not slots:

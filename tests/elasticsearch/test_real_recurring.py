@@ -74,8 +74,8 @@ def test_indices_of_an_original_are_adopted_before_the_first_write(
     (held,) = backend.leader_locks.get([LOCK_NAME])
     assert isinstance(held, Stored)
     ours = attrs.evolve(leader_lock(LOCK_NAME), released=True)
-    (outcome,) = backend.leader_locks.write([Replace(document=ours, expected=held.version)])
-    assert isinstance(outcome, Written)
+    (renewed,) = backend.leader_locks.write([Replace(document=ours, expected=held.version)])
+    assert isinstance(renewed, Written)
     for index in ("recurring_tasks", "leader_locks"):
         assert fields(bare, index)["ext"] == OPAQUE
     assert list(backend.recurring_tasks.find_all()) == list(

@@ -7,9 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from tasques.adapters.elasticsearch.backend import ElasticsearchBackend
-from tasques.core.ports import Create, SetupStep, Written
+from tasques.core.json_object import JsonObject
+from tasques.core.ports import ClaimableQuery, Create, Invalid, SetupStep, Written
+from tasques.core.queues import QueueName
 from tests.elasticsearch.conftest import Real
-from tests.elasticsearch.stub import a_task
+from tests.elasticsearch.stub import NOW, a_task, document
 from tools.elasticsearch_node import call
 
 KINDS = ("_index_template", "_template")
@@ -143,6 +145,36 @@ def test_indices_of_an_original_get_the_missing_fields(
     assert fields["ext"] == {"type": "object", "enabled": False}
     (outcome,) = fresh.tasks.write([Create(document=a_task("t", "old"))])
     assert isinstance(outcome, Written)
+
+
+def test_an_index_made_without_templates_does_not_fail_setup_and_its_tasks_go_on(
+    bare: Real, fresh: ElasticsearchBackend
+) -> None:
+    """
+    What is mapped wrongly there stays so for good; nobody shall wait for it.
+
+    The state is a text instead of a keyword, and the arguments are searchable: tasks are found by
+    the one and hold the other all the same. A value that contradicts the mapping of an earlier
+    task's is refused, as by an original, but for that task alone.
+    """
+    theirs = document("theirs", queue="old", args={"of": {"any": "kind"}})
+    bare.put("old", {name: theirs[name] for name in theirs if name not in ("rank", "ext")})
+    fresh.setup(apply=True)
+    again = fresh.setup(apply=True)
+    assert all(step.is_done for step in again)
+    (tolerated,) = [step for step in again if step.state == "tolerated"]
+    assert f"{bare.prefix}queue-old (state, args)" in tolerated.detail
+    assert [problem.fatal for problem in fresh.check()] == [False]
+
+    ours = a_task("ours", "old", args=JsonObject.of({"of": {"any": "other"}}))
+    contradicting = a_task("third", "old", args=JsonObject.of({"of": "one"}))
+    written, refused = fresh.tasks.write([Create(document=ours), Create(document=contradicting)])
+    assert isinstance(written, Written)
+    assert isinstance(refused, Invalid)
+    bare.refresh()
+    query = ClaimableQuery(queues=(QueueName("old"),), now=NOW, limit=5)
+    (found,) = fresh.tasks.find_claimable([query])
+    assert {stored.document.id for stored in found} == {"theirs", "ours"}
 
 
 def test_without_lifecycle_management_the_archive_is_a_plain_index(

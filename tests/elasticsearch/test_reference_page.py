@@ -6,12 +6,19 @@ from pathlib import Path
 
 import msgspec
 
-from tasques.adapters.elasticsearch import archive_documents, health
+from tasques.adapters.elasticsearch import (
+    archive_documents,
+    health,
+    lock_documents,
+    recurring_documents,
+)
 from tasques.adapters.elasticsearch.documents import decode
 from tasques.adapters.elasticsearch.indices import IndexNames, templates
 from tasques.core.archive import ArchiveKey
 from tasques.core.documents import Version
+from tasques.core.leadership import LOCK_NAME
 from tasques.core.queues import QueueName
+from tasques.core.recurring import RecurringTaskId
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/elasticsearch.md").read_text()
 
@@ -38,15 +45,37 @@ def test_every_problem_is_named() -> None:
 
 def test_the_example_is_a_task() -> None:
     """As the store would read it."""
-    example, _ = EXAMPLES
+    example, *_ = EXAMPLES
     task = decode(example.encode(), queue=QueueName("run-later"), id="t0")
     assert task.extensions.operation is not None
     assert json.loads(example)["rank"] == task.run_at.milliseconds
 
 
+def test_the_example_of_a_recurring_task_is_one() -> None:
+    """Of the same fields, and every key of ``ext`` that there is has a row."""
+    example = EXAMPLES[1]
+    recurring = recurring_documents.decode(example.encode(), id=RecurringTaskId("r"))
+    assert json.loads(recurring_documents.encode(recurring)) == json.loads(example)
+    assert recurring.recurrence.term == Version(1, 17)
+    keys = {field.encode_name for field in msgspec.structs.fields(recurring_documents._Ext)}
+    section = PAGE.split("A recurring task, whose")[1].split("The leader's lock:")[0]
+    assert keys == set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+
+
+def test_the_example_of_a_lock_is_one() -> None:
+    """Of the same fields, and every key of ``ext`` that there is is named."""
+    example = EXAMPLES[2]
+    lock = lock_documents.decode(example.encode(), name=LOCK_NAME)
+    assert json.loads(lock_documents.encode(lock)) == json.loads(example)
+    assert lock.term == Version(1, 17)
+    section = PAGE.split("The leader's lock:")[1].split("## The archive")[0]
+    for field in msgspec.structs.fields(lock_documents._Ext):
+        assert f"`{field.encode_name}`" in section
+
+
 def test_the_example_of_a_copy_is_one() -> None:
     """Under the id that the page names for it."""
-    task, ext = (json.loads(example) for example in EXAMPLES)
+    task, _, _, ext = (json.loads(example) for example in EXAMPLES)
     document = msgspec.Raw(json.dumps({**task, "ext": ext}).encode())
     (key,) = re.findall(r"`([0-9a-f]{64})`", PAGE)
     copy = archive_documents.decode(document, key=ArchiveKey(key), place="anywhere")

@@ -388,6 +388,17 @@ def test_a_task_that_nobody_created_is_found() -> None:
     assert faults(judge(observed)) == {Fault.NOT_CREATED}
 
 
+def test_a_write_that_changes_nothing_confirms(tale: Tale) -> None:
+    """A repeat may move the version, seen or unseen: it is the same end, and counts once."""
+    tale.done()
+    tale.write()
+    tale.see(Verb.DONE, tale.task.worker)
+    tale.write()
+    judgement = judged(tale)
+    assert not judgement.discrepancies
+    assert judgement.counts["done"] == 1
+
+
 # ------------------------------------------------------------------------ under faults
 
 

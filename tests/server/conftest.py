@@ -16,8 +16,13 @@ from tasques.core.ports import Problem
 from tasques.core.service.claims import ClaimDispatcher
 from tasques.core.service.clock import ClockWatch
 from tasques.core.service.defaults import Defaults
+from tasques.core.service.election import NOBODY, Leadership
 from tasques.core.service.health import Health
+from tasques.core.service.meter import Meter
+from tasques.core.service.operator_service import OperatorService
+from tasques.core.service.queue_policies import QueuePolicies
 from tasques.core.service.reaper import Reaper
+from tasques.core.service.recurring_service import RecurringService
 from tasques.core.service.services import Services
 from tasques.core.service.task_service import TaskService
 from tasques.core.values import Duration, Instant
@@ -54,11 +59,17 @@ class TroubledBackend(MemoryBackend):
 
 @attrs.frozen(kw_only=True)
 class World:
-    """A server without a front, and what a test wants to look at."""
+    """
+    A server without a front, and what a test wants to look at.
+
+    Attributes:
+        leadership: Its one item is who leads, as far as the server knows.
+    """
 
     clock: HandClock
     backend: TroubledBackend
     services: Services
+    leadership: list[Leadership]
 
 
 @pytest.fixture
@@ -69,19 +80,28 @@ def clock() -> HandClock:
 def make_world(clock: HandClock, defaults: Defaults | None = None) -> World:
     """The services of one server on memory, without background work."""
     backend = TroubledBackend(clock)
-    claims = ClaimDispatcher(backend.tasks, clock)
+    policies = QueuePolicies(backend.policies, clock)
+    claims = ClaimDispatcher(
+        backend.tasks, clock, policies=policies.known, prepare=policies.ensure_fresh
+    )
     watch = ClockWatch(backend.server_time, clock)
-    health = Health(backend, clock, watch)
+    leadership = [NOBODY]
+    health = Health(backend, clock, watch, leadership=lambda: leadership[0])
     health.step()
+    tasks = TaskService(backend.tasks, clock, on_waiting=claims.offer, archive=backend.archive)
     services = Services(
-        tasks=TaskService(backend.tasks, clock, on_waiting=claims.offer),
+        tasks=tasks,
         claims=claims,
+        recurring=RecurringService(backend.recurring_tasks, tasks, clock),
+        operators=OperatorService(backend.tasks, backend.archive, clock, on_waiting=claims.offer),
+        policies=policies,
+        meter=Meter(clock),
         health=health,
         defaults=defaults or Defaults(),
         clock=watch,
         reaper=Reaper(backend.tasks, clock),
     )
-    return World(clock=clock, backend=backend, services=services)
+    return World(clock=clock, backend=backend, services=services, leadership=leadership)
 
 
 @pytest.fixture
@@ -128,6 +148,19 @@ class Api:
         assert answer.status_code == 200, answer.text
         claimed: list[dict[str, Any]] = answer.json
         return claimed
+
+    def repeat(self, **fields: object) -> dict[str, Any]:
+        """Create a recurring task; one called ``r`` that is due every minute, unless told else."""
+        new = {
+            "id": "r",
+            "schedule_expression": "@every 1m",
+            "task_definition": {"queue": "mail", "kind": "send"},
+            **fields,
+        }
+        answer = self.call("POST", "/recurring_tasques", new)
+        assert answer.status_code == 201, answer.text
+        created: dict[str, Any] = answer.json
+        return created
 
     def create_and_claim(self, worker: str = "w1", **fields: object) -> dict[str, Any]:
         self.create(**fields)

@@ -10,7 +10,7 @@ import attrs
 from falcon.testing import Result
 from openapi_schema_validator import OAS30Validator
 
-from tasques.schemas.definitions import BODY_NAMES, DEFINITION_NAMES
+from tasques.schemas.definitions import DEFINITION_NAMES, READ
 from tasques.server.app import create_app
 from tasques.server.openapi.document import openapi_document
 from tasques.server.options import ServerOptions
@@ -19,7 +19,8 @@ from tests.server.conftest import Api, World
 
 OPTIONS: Final = ServerOptions(users=(User(name="ann", password="secret"),))
 KNOWN: Final = {"Authorization": "Basic YW5uOnNlY3JldA=="}
-TASK: Final = "/{queue}/{id}"
+#: What the templates of paths stand for, unless a test says else.
+NAMES: Final = {"queue": "mail", "id": "t1"}
 
 DOCUMENT: Final = openapi_document(credentials=True)
 
@@ -52,7 +53,7 @@ def closed(node: Any) -> Any:
 
 
 # Further properties are allowed, so that there may be more one day; today there are none.
-_BODIES: Final = {DEFINITION_NAMES[model] for model in BODY_NAMES}
+_BODIES: Final = {DEFINITION_NAMES[model] for model in READ}
 _COMPONENTS: Final = {
     "schemas": {
         name: schema if name in _BODIES else closed(schema)
@@ -85,7 +86,7 @@ def check(operation_id: str, answer: Answer, *, by_front: bool = False) -> None:
 
 @attrs.frozen
 class Bench:
-    """A server whose users are configured, one of whom asks, and the task ``mail/t1``."""
+    """A server whose users are configured, one of whom asks; and what is called ``t1`` there."""
 
     world: World
     api: Api
@@ -95,18 +96,23 @@ class Bench:
         operation_id: str,
         body: object = None,
         *,
-        task: str = "/mail/t1",
+        names: Mapping[str, str] = NAMES,
         query: str = "",
         worker: str | None = "w1",
         **more: Any,
     ) -> Answer:
         method, path = OPERATIONS[operation_id]
         headers = {**KNOWN, **more.pop("headers", {})}
-        path = path.replace(TASK, task) + query
+        path = path.format_map(names) + query
         return Answer.of(self.api.call(method, path, body, worker=worker, headers=headers, **more))
 
     def created(self, **fields: object) -> Answer:
         return self.send("create-task", {"queue": "mail", "kind": "send", "id": "t1", **fields})
+
+    def repeated(self, **fields: object) -> Answer:
+        definition = {"queue": "mail", "kind": "send"}
+        new = {"id": "t1", "schedule_expression": "@daily", "task_definition": definition}
+        return self.send("create-recurring-task", {**new, **fields})
 
     def claimed(self, **fields: object) -> Answer:
         self.created(**fields)

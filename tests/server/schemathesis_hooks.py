@@ -26,8 +26,9 @@ from schemathesis.openapi.checks import RejectedPositiveData
 
 from tasques.core.values import Duration
 from tasques.schemas.fields import about_of
+from tasques.schemas.recurring_requests import NewRecurringTaskBody
 from tasques.schemas.requests import NewTaskBody
-from tasques.server.routes import IDEMPOTENCY_KEY_HEADER, WORKER_ID_HEADER
+from tasques.server.routes import CLAIM_ID_HEADER, IDEMPOTENCY_KEY_HEADER, WORKER_ID_HEADER
 from tasques.testing import strategies as some
 
 schemathesis.openapi.format("queue-name", some.queue_names())
@@ -42,9 +43,32 @@ schemathesis.openapi.format(
     "go-duration", some.durations(Duration(0), Duration(2**63 - 1)).map(str)
 )
 
+schemathesis.openapi.format("claim-id", st.text("0123456789abcdef", min_size=32, max_size=32))
+
+
+def _field(first: int, last: int) -> st.SearchStrategy[str]:
+    number = st.integers(first, last).map(str)
+    stepped = st.builds("{}/{}".format, st.just("*") | number, st.integers(1, 99))
+    return st.lists(st.just("*") | number | stepped, min_size=1, max_size=3).map(",".join)
+
+
+_CALENDAR = st.tuples(_field(0, 59), _field(0, 23), _field(1, 31), _field(1, 12), _field(0, 6))
+_EVERY = some.durations(Duration(0), Duration(2**63 - 1)).map("@every {}".format)
+schemathesis.openapi.format(
+    "schedule-expression",
+    st.builds(
+        "{}{}".format,
+        st.sampled_from(["", "TZ=Asia/Tokyo ", "CRON_TZ=UTC "]),
+        _CALENDAR.map(" ".join) | _EVERY | st.sampled_from(["@yearly", "@daily", "@hourly"]),
+    ),
+)
+
 AnyCase: TypeAlias = Case[Any]
 
-_EXAMPLE_ID = about_of(attrs.fields_dict(NewTaskBody)["id"]).example
+_EXAMPLE_IDS = [
+    about_of(attrs.fields_dict(model)["id"]).example
+    for model in (NewTaskBody, NewRecurringTaskBody)
+]
 
 #: Faults that a schema cannot tell: of the two fields together, not of one.
 BETWEEN_FIELDS = {("id", "exclusive"), ("min_amount", "maximum")}
@@ -73,16 +97,19 @@ def before_call(context: HookContext, case: AnyCase, kwargs: dict[str, Any]) -> 
     """
     if case.meta is None or case.meta.phase.name == TestPhase.STATEFUL:
         return
-    if case.path == "/tasques":
+    if case.path in ("/tasques", "/recurring_tasques"):
         _create_anew(case)
     elif "id" in case.path_parameters and not case.meta.is_negative_at(ParameterLocation.PATH):
-        _ask_about_held(case)
+        if case.path.startswith("/recurring_tasques"):
+            _ask_about_recurring(case)
+        else:
+            _ask_about_held(case)
 
 
 def _create_anew(case: AnyCase) -> None:
     """What was used before is 409, whatever else there is to say; and no key goes with an id."""
     body = case.body if isinstance(case.body, dict) else {}
-    if body.get("id") == _EXAMPLE_ID:
+    if body.get("id") in _EXAMPLE_IDS:
         case.body = {**body, "id": uuid4().hex}
     key = case.headers.get(IDEMPOTENCY_KEY_HEADER)
     if not key or case.meta is None or case.meta.is_negative_at(ParameterLocation.HEADER):
@@ -99,11 +126,32 @@ def _ask_about_held(case: AnyCase) -> None:
     """Every second time; names drawn at random are those of no task."""
     worker = case.headers.get(WORKER_ID_HEADER)
     if isinstance(worker, str) and next(_turns) % 2:
-        case.path_parameters = _held_by(worker) or case.path_parameters
+        held = _held_by(worker)
+        if held is None:
+            return
+        case.path_parameters = {name: held[name] for name in ("queue", "id")}
+        if isinstance(case.headers.get(CLAIM_ID_HEADER), str) and next(_turns) % 4:
+            case.headers[CLAIM_ID_HEADER] = held["claim_id"]
+
+
+def _ask_about_recurring(case: AnyCase) -> None:
+    """Every second time, as of tasks."""
+    if next(_turns) % 2:
+        id = uuid4().hex
+        definition = {"queue": "recurring", "kind": "made"}
+        body: dict[str, Any] = {
+            "id": id,
+            "schedule_expression": "@daily",
+            "task_definition": definition,
+        }
+        server = os.environ["TASQUES_TEST_SERVER"]
+        made = requests.post(f"{server}/recurring_tasques", json=body, timeout=30)
+        made.raise_for_status()
+        case.path_parameters = {"id": id}
 
 
 def _held_by(worker: str) -> dict[str, Any] | None:
-    """A task that *worker* holds, as path parameters; None if nobody can be called that."""
+    """A task that *worker* holds; None if nobody can be called that."""
     server = os.environ["TASQUES_TEST_SERVER"]
     task = {"queue": "held", "kind": "held"}
     requests.post(f"{server}/tasques", json=task, timeout=30).raise_for_status()
@@ -115,7 +163,7 @@ def _held_by(worker: str) -> dict[str, Any] | None:
         if answer.status_code != 200:
             return None
         for held in answer.json():
-            return {name: held[name] for name in ("queue", "id")}
+            return dict(held)
     raise AssertionError("a task that was just created cannot be claimed")
 
 

@@ -15,13 +15,15 @@ from tasques.core.documents import Stored, Version
 from tasques.core.errors import InvalidInput
 from tasques.core.json_object import JsonObject
 from tasques.core.queues import QueueName
-from tasques.core.tasks import Task
+from tasques.core.recurring import CatchUp
+from tasques.core.tasks import EndReason, Task
 from tasques.core.values import Duration, Instant
-from tasques.schemas import answers, requests
-from tasques.schemas.answers import TaskAnswer
+from tasques.schemas import answers, recurring_answers, recurring_requests, requests
+from tasques.schemas.answers import EndedAnswer, TaskAnswer
 from tasques.schemas.converter import encode, read, structure, unstructure
 from tasques.schemas.definitions import BODY_NAMES, DEFINITION_NAMES
 from tasques.schemas.fields import about_of, is_required
+from tasques.schemas.recurring_requests import RecurringTaskUpdateBody
 from tasques.schemas.requests import ClaimBody, FailureBody, NewTaskBody
 from tasques.schemas.task_json import encode_task, encode_tasks
 from tasques.server.routes import ROUTES
@@ -57,13 +59,24 @@ def test_every_model_has_a_name_and_every_name_a_model() -> None:
     """In the API descriptions."""
     defined = {
         model
-        for module in (answers, requests)
+        for module in (answers, requests, recurring_answers, recurring_requests)
         for model in vars(module).values()
         if isinstance(model, type) and attrs.has(model) and model.__module__ == module.__name__
     }
     assert defined == set(DEFINITION_NAMES)
     assert len(set(DEFINITION_NAMES.values())) == len(DEFINITION_NAMES)
     assert set(BODY_NAMES) == {route.request for route in ROUTES if route.request}
+
+
+def test_a_word_is_one_of_those_that_there_are() -> None:
+    """Where only some are; in bodies and, for those who read them, in answers."""
+    update = read(RecurringTaskUpdateBody, b'{"catch_up": "all"}')
+    assert update.catch_up is CatchUp.ALL
+    ended = structure(EndedAnswer, {"reason": "expired", "at": "2026-11-22T04:01:05Z"})
+    assert ended.reason is EndReason.EXPIRED
+    with pytest.raises(InvalidInput) as caught:
+        read(RecurringTaskUpdateBody, b'{"catch_up": "ALL"}')
+    assert [(f.path, f.rule) for f in caught.value.faults] == [("catch_up", "enum")]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from tasques.core.documents import Version
 from tasques.core.ports import Problem
-from tests.server.conftest import Api, World
+from tasques.core.service.election import NOBODY, Leadership
+from tests.server.conftest import START, Api, World
 
 DOWN = Problem(code="unreachable", message="the store does not answer")
 ODD = Problem(code="odd", message="a want of looks", fatal=False)
@@ -46,6 +48,26 @@ def test_fatal_problems_make_it_red_until_they_are_gone(api: Api, world: World) 
     answer = api.call("GET", "/health/ready")
     assert answer.status_code == 200
     assert [problem["code"] for problem in answer.json["problems"]] == ["odd"]
+
+
+def test_it_is_shown_who_leads(api: Api, world: World) -> None:
+    """As far as is known; an original server does not say since when."""
+    world.leadership[0] = Leadership(
+        leader_id="leader-7f", is_here=True, since=START, term=Version(2, 9)
+    )
+    assert api.call("GET", "/health/ready").json["leader"] == {
+        "leader_id": "leader-7f",
+        "is_here": True,
+        "since": str(START),
+        "term": {"seq_num": 9, "primary_term": 2},
+    }
+    world.leadership[0] = Leadership(leader_id="leader-80")
+    assert api.call("GET", "/health/ready").json["leader"] == {
+        "leader_id": "leader-80",
+        "is_here": False,
+    }
+    world.leadership[0] = NOBODY
+    assert "leader" not in api.call("GET", "/health/ready").json
 
 
 def test_draining_is_red(api: Api, world: World) -> None:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
+import attrs
 import pytest
 
 from tasques.core import errors
-from tasques.core.ports import Problem
+from tasques.core.documents import Version
+from tasques.core.ports import Problem, Replace
+from tasques.core.recurring import Decision, SlotOutcome
+from tasques.core.service.election import Leadership
+from tasques.schemas.recurring_requests import NewRecurringTaskBody
 from tasques.schemas.requests import NewTaskBody
 from tasques.server.app import create_app
 from tasques.server.openapi.document import body_example
 from tasques.server.openapi.pages import PAGES
 from tasques.server.routes import ROUTES
-from tests.server.conftest import Api, World
+from tests.server.conftest import START, Api, World
 from tests.server.openapi_answers import OPTIONS, Answer, Bench, check, failing
 
 
@@ -23,11 +28,17 @@ def bench(world: World) -> Bench:
     return Bench(world, Api(create_app(world.services, OPTIONS)))
 
 
+ILLEGAL: Final = {"queue": "MAIL", "id": "i" * 513}
+
 Case: TypeAlias = Callable[[Bench], Answer]
 
 
 def _full(bench: Bench) -> Answer:
     return bench.send("create-task", {**body_example(NewTaskBody), "id": "invoice-4711"})
+
+
+def _full_recurring(bench: Bench) -> Answer:
+    return bench.send("create-recurring-task", body_example(NewRecurringTaskBody))
 
 
 def _after(*steps: Callable[[Bench], object], then: Case) -> Case:
@@ -69,16 +80,61 @@ def _held(operation_id: str, body: object = None, **more: Any) -> dict[str, list
         ],
         f"{operation_id} 400": [
             _after(Bench.created, then=send),
-            _send(operation_id, body, task="/MAIL/t1"),
+            _send(operation_id, body, names=ILLEGAL),
             _send(operation_id, body, worker=None),
             _after(_claim, then=_send(operation_id, body, **more)),
         ],
-        f"{operation_id} 403": [_after(_claim, then=_send(operation_id, body, worker="w2"))],
+        f"{operation_id} 403": [
+            _after(_claim, then=_send(operation_id, body, worker="w2")),
+            _after(_claim, then=_send(operation_id, body, headers=_OTHER_CLAIM)),
+        ],
         f"{operation_id} 404": [send],
         f"{operation_id} 409": [
             lambda b: failing(b.world, errors.VersionConflict("t1")).send(operation_id, body)
         ],
     }
+
+
+_OTHER_CLAIM: Final = {"X-TASQUES-CLAIM-ID": "7f"}
+
+
+def _owned(operation_id: str, status: int = 200, body: object = None) -> dict[str, list[Case]]:
+    """The cases that all operations on one recurring task share."""
+    send = _send(operation_id, body)
+    return {
+        f"{operation_id} {status}": [
+            _after(Bench.repeated, then=send),
+            _after(_all_there_is_to_say, then=send),
+        ],
+        f"{operation_id} 400": [_send(operation_id, body, names=ILLEGAL)],
+        f"{operation_id} 404": [send],
+    }
+
+
+def _raced(operation_id: str, body: object = None) -> dict[str, list[Case]]:
+    error = errors.RecurringTaskConflict("t1")
+    return {f"{operation_id} 409": [lambda b: failing(b.world, error).send(operation_id, body)]}
+
+
+def _all_there_is_to_say(bench: Bench) -> Answer:
+    """A recurring task with every field."""
+    bench.send("create-recurring-task", {**body_example(NewRecurringTaskBody), "id": "t1"})
+    store, term = bench.world.backend.recurring_tasks, Version(1, 1)
+    (stored,) = store.find_all()
+    task = stored.document.taken_up(now=START, term=term).paused(now=START)
+    slot = Decision(slot=START, outcome=SlotOutcome.FIRED, left_out=2)
+    published = task.publishing(slot, term=term)
+    assert published.recurrence.pending is not None
+    fired = published.fired(published.recurrence.pending, term=term)
+    store.write([Replace(document=attrs.evolve(fired, loaded_at=START), expected=stored.version)])
+    return bench.send("update-existing-recurring-task", {"catch_up": "all"})
+
+
+def _led(bench: Bench) -> Answer:
+    bench.world.leadership[0] = Leadership(
+        leader_id="leader-7f", is_here=True, since=START, term=Version(1, 7)
+    )
+    return bench.send("get-readiness")
 
 
 _NEW: Final = {"queue": "mail", "kind": "send"}
@@ -104,7 +160,10 @@ CASES: Final[Mapping[str, list[Case]]] = {
         _after(_claim, then=_send("get-existing-task")),
         _after(_dead, then=_send("get-existing-task")),
     ],
-    "get-existing-task 400": [_send("get-existing-task", task="/MAIL/t1")],
+    "get-existing-task 400": [
+        _send("get-existing-task", names=ILLEGAL),
+        _send("get-existing-task", query="?archived=perhaps"),
+    ],
     "get-existing-task 404": [_send("get-existing-task")],
     "claim-tasks 200": [_claim, _send("claim-tasks", {"queues": [], "block_for": "0s"})],
     "claim-tasks 400": [
@@ -116,8 +175,30 @@ CASES: Final[Mapping[str, list[Case]]] = {
     **_held("report-on-claimed-task", {"data": {"progress": 0.5}}, raw=b"[]"),
     **_held("mark-claimed-task-done", {"data": {"ok": True}}, raw=b"[]"),
     **_held("mark-claimed-task-failed", {"data": {"why": "?"}, "retry_in": "5m"}, raw=b"[]"),
+    "create-recurring-task 201": [Bench.repeated, _full_recurring],
+    "create-recurring-task 400": [
+        _send("create-recurring-task", raw=b"{"),
+        lambda b: b.repeated(schedule_expression="TZ=UTC", task_definition={"queue": "A"}),
+    ],
+    "create-recurring-task 409": [_after(Bench.repeated, then=Bench.repeated)],
+    "list-existing-recurring-tasks 200": [
+        _send("list-existing-recurring-tasks"),
+        _after(_all_there_is_to_say, then=_send("list-existing-recurring-tasks")),
+    ],
+    **_owned("get-existing-recurring-task"),
+    **_owned("update-existing-recurring-task", body={"catch_up": "skip"}),
+    **_raced("update-existing-recurring-task", {}),
+    **_owned("delete-existing-recurring-task"),
+    **_raced("delete-existing-recurring-task"),
+    **_owned("pause-recurring-task"),
+    **_raced("pause-recurring-task"),
+    **_owned("resume-recurring-task"),
+    **_raced("resume-recurring-task"),
+    **_owned("run-recurring-task", 201),
+    **_raced("run-recurring-task"),
+    **_owned("preview-recurring-task"),
     "get-liveness 200": [_send("get-liveness")],
-    "get-readiness 200": [_send("get-readiness")],
+    "get-readiness 200": [_send("get-readiness"), _led],
     "get-readiness 503": [_unready],
     **{f"{page.operation_id} 200": [_send(page.operation_id)] for page in PAGES},
     **{

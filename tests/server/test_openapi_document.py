@@ -148,7 +148,7 @@ def test_a_body_that_may_be_empty_may_be_null() -> None:
     """What is read as {} is described as such, and only that."""
     schemas = DOCUMENT["components"]["schemas"]
     nullable = {name for name, schema in schemas.items() if schema.get("nullable")}
-    assert nullable == {"task.NewReport", "task.Success", "task.Failure"}
+    assert nullable == {"task.NewReport", "task.Success", "task.Failure", "recurring.TaskUpdate"}
 
 
 def test_in_a_body_null_is_nothing_and_in_an_answer_it_does_not_occur() -> None:
@@ -160,6 +160,10 @@ def test_in_a_body_null_is_nothing_and_in_an_answer_it_does_not_occur() -> None:
     timeout = schemas["task.NewTask"]["properties"]["processing_timeout"]
     assert timeout["oneOf"][0]["nullable"]
     assert "nullable" not in json.dumps(schemas["task.Task"])
+    update = schemas["recurring.TaskUpdate"]
+    assert None in update["properties"]["catch_up"]["enum"]
+    for sent in ({"task_definition": None, "catch_up": None, "schedule_expression": None}, None):
+        OAS30Validator({**update, "components": DOCUMENT["components"]}).validate(sent)
 
 
 # ------------------------------------------------------------------------------- notations

@@ -16,9 +16,9 @@ from tasques.server.front import Front
 from tasques.server.routes import OPEN_ERRORS
 from tests.server.conftest import Api, World
 from tests.server.openapi_answers import (
+    NAMES,
     OPERATIONS,
     OPTIONS,
-    TASK,
     Answer,
     check,
     describes,
@@ -47,7 +47,7 @@ def test_strangers_are_answered_as_described(operation_id: str, world: World) ->
     """Without credentials there is 401 where it is described, and only there."""
     method, path = OPERATIONS[operation_id]
     api = Api(create_app(world.services, OPTIONS))
-    answer = Answer.of(api.call(method, path.replace(TASK, "/mail/t1")))
+    answer = Answer.of(api.call(method, path.format_map(NAMES)))
     assert (answer.status == 401) == describes(operation_id, 401)
     check(operation_id, answer)
 
@@ -78,7 +78,7 @@ def test_refusals_by_the_front_are_as_described(
     front = serve(create_app(world.services, OPTIONS), request_timeout=Duration.parse("1s"))
     for method, path in OPERATIONS.values():
         sockets.append(socket.create_connection(("127.0.0.1", front.addresses[0].port), 20))
-        line = f"{method} {path.replace(TASK, '/mail/t1')} HTTP/1.1\r\n".encode()
+        line = f"{method} {path.format_map(NAMES)} HTTP/1.1\r\n".encode()
         sockets[-1].sendall(line + REFUSED[status])
     for operation_id, each in zip(OPERATIONS, sockets, strict=True):
         answer = _received(each)

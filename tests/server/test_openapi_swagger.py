@@ -59,6 +59,41 @@ OPERATIONS = {
         "task.Failure",
         ("200", "task.Task"),
     ),
+    "create-recurring-task": (
+        "post",
+        "/recurring_tasques",
+        ["newRecurringTask"],
+        "recurring.NewTask",
+        ("201", "recurring.Task"),
+    ),
+    "list-existing-recurring-tasks": (
+        "get",
+        "/recurring_tasques",
+        [],
+        None,
+        ("200", "[recurring.Task]"),
+    ),
+    "get-existing-recurring-task": (
+        "get",
+        "/recurring_tasques/{id}",
+        ["id"],
+        None,
+        ("200", "recurring.Task"),
+    ),
+    "update-existing-recurring-task": (
+        "put",
+        "/recurring_tasques/{id}",
+        ["id", "recurringTaskUpdate"],
+        "recurring.TaskUpdate",
+        ("200", "recurring.Task"),
+    ),
+    "delete-existing-recurring-task": (
+        "delete",
+        "/recurring_tasques/{id}",
+        ["id"],
+        None,
+        ("200", "recurring.Task"),
+    ),
 }
 
 #: By definition: the type of each property, and which are required. Source: as above.
@@ -69,6 +104,26 @@ DEFINITIONS = {
         "",
     ),
     "common.Version": ("primary_term:integer seq_num:integer", ""),
+    "recurring.NewTask": (
+        "id:string schedule_expression:string skip_if_outstanding_tasks_exist:boolean"
+        " task_definition:#recurring.TaskDefinition",
+        "id schedule_expression task_definition",
+    ),
+    "recurring.Task": (
+        "id:string loaded_at:string metadata:#common.Metadata schedule_expression:string"
+        " skip_if_outstanding_tasks_exist:boolean task_definition:#recurring.TaskDefinition",
+        "id metadata schedule_expression task_definition",
+    ),
+    "recurring.TaskDefinition": (
+        "args:object context:object kind:string priority:integer processing_timeout:string"
+        " queue:string retry_times:integer",
+        "kind queue",
+    ),
+    "recurring.TaskUpdate": (
+        "schedule_expression:string skip_if_outstanding_tasks_exist:boolean"
+        " task_definition:#recurring.TaskDefinition",
+        "",
+    ),
     "task.Args": ("#task.JsonObj", ""),
     "task.Claim": ("amount:integer block_for:string queues:[string]", "queues"),
     "task.Context": ("#task.JsonObj", ""),
@@ -115,7 +170,7 @@ def test_an_operation_keeps_its_names(name: str) -> None:
     method, path, parameters, body, (status, result) = OPERATIONS[name]
     operation = DOCUMENT["paths"][path][method]
     assert operation["operationId"] == name
-    assert operation["tags"] == ["tasks"]
+    assert operation["tags"] == ["recurring-tasks" if "recurring" in path else "tasks"]
     assert [p["name"] for p in operation["parameters"] if p["required"]] == parameters
     bodies = [p["schema"]["$ref"] for p in operation["parameters"] if p["in"] == "body"]
     assert bodies == ([f"#/definitions/{body}"] if body else [])

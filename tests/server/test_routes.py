@@ -12,7 +12,7 @@ from tests.server.conftest import Api, World
 
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE")
 
-# Wire contract, section 1, the routes of tasks; operation ids from its section 11.
+# Wire contract, section 1; operation ids from its section 11.
 CONTRACT = {
     ("POST", "/tasques", "create-task", 201),
     ("GET", "/tasques/{queue}/{id}", "get-existing-task", 200),
@@ -21,6 +21,11 @@ CONTRACT = {
     ("PUT", "/tasques/reports/{queue}/{id}", "report-on-claimed-task", 200),
     ("PUT", "/tasques/done/{queue}/{id}", "mark-claimed-task-done", 200),
     ("PUT", "/tasques/failed/{queue}/{id}", "mark-claimed-task-failed", 200),
+    ("POST", "/recurring_tasques", "create-recurring-task", 201),
+    ("GET", "/recurring_tasques", "list-existing-recurring-tasks", 200),
+    ("GET", "/recurring_tasques/{id}", "get-existing-recurring-task", 200),
+    ("PUT", "/recurring_tasques/{id}", "update-existing-recurring-task", 200),
+    ("DELETE", "/recurring_tasques/{id}", "delete-existing-recurring-task", 200),
 }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+import attrs
+
 from tasques.adapters.memory.archive_store import MemoryArchiveStore
 from tasques.adapters.memory.document_store import MemoryDocumentStore, MemoryRecurringTaskStore
 from tasques.adapters.memory.task_store import MemoryTaskStore
@@ -28,6 +30,7 @@ from tasques.core.recurring import (
     CatchUp,
     RecurringTask,
     RecurringTaskId,
+    SlotOutcome,
     StoredRecurringTask,
     TaskDefinition,
 )
@@ -71,6 +74,11 @@ def recurring(
         now=more.pop("now", START),
         **more,
     )
+
+
+def noting(task: RecurringTask, **changes: Any) -> RecurringTask:
+    """With that in what the original does not know."""
+    return attrs.evolve(task, recurrence=attrs.evolve(task.recurrence, **changes))
 
 
 class Scripted:
@@ -209,6 +217,11 @@ class World:
         assert isinstance(current, Stored)
         task: RecurringTask = current.document
         return task
+
+    def last(self, id: str = "r") -> tuple[Instant, SlotOutcome, int] | None:
+        """Its latest decided slot, what became of it, and how many were left out before it."""
+        slot = self.one(id).recurrence.last_slot
+        return None if slot is None else (slot.at, slot.outcome, slot.left_out)
 
     def made(self) -> list[TaskKey]:
         """The tasks that were sent to be created, in order, each once."""

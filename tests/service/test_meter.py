@@ -46,7 +46,7 @@ def test_families_hold_all_their_samples() -> None:
     meter.counter("b_total", "B.", x="1").add(2)
     meter.counter("b_total", "B.", x="2").add()
     meter.counter("b_total", "B.", x="1").add(3)
-    seen = []
+    seen: list[int] = []
     meter.watch(lambda: [gauge("a", "A.", len(seen))])
     assert [family.name for family in meter.collect()] == ["a", "b_total"]
     seen.append(1)

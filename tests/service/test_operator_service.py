@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import attrs
 import pytest
@@ -163,7 +164,7 @@ def test_a_filter_means_what_it_says(world: World) -> None:
     world.put(waiting("held"))
     world.claim("held")
 
-    def met(**more: object) -> set[str]:
+    def met(**more: Any) -> set[str]:
         filter = attrs.evolve(ALL, **more)
         swept = world.operators.sweep(Cancel(), filter, dry_run=True)
         return {outcome.key.id for outcome in swept.outcomes}
@@ -230,7 +231,7 @@ def test_trouble_with_one_leaves_its_neighbours_alone(world: World, fault: Write
     world.fault = once
     swept = world.operators.sweep(Cancel(), ALL)
     outcomes = {outcome.key.id: outcome.outcome for outcome in swept.outcomes}
-    assert outcomes.pop("t1") in (Outcome.CHANGED, Outcome.FAILED)
+    assert outcomes.pop(TaskId("t1")) in (Outcome.CHANGED, Outcome.FAILED)
     assert set(outcomes.values()) == {Outcome.CHANGED}
     if fault is not WriteFault.BLOCKED:
         assert world.stored("t1").document.state is State.DEAD

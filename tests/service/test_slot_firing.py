@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
+from tasques.adapters.memory.task_store import MemoryTaskStore
 from tasques.core.ports import Create, Delete, Invalid
 from tasques.core.recurring import CatchUp, RecurringTask, SlotOutcome
 from tasques.core.tasks import TaskKey
@@ -129,6 +130,29 @@ def test_what_is_in_doubt_stays_so_while_it_cannot_be_read(world: World) -> None
     world.recurring.is_down = lambda method: False
     server.step()
     assert slots(world) == [10]
+
+
+def test_a_task_that_a_failover_discards_is_made_again(world: World) -> None:
+    """
+    It was created on an isolated primary, which nobody acknowledged and reads showed.
+
+    That it was read is not enough to note its slot as fired: what was read is confirmed first.
+    """
+    world.add(recurring())
+    server = world.server()
+    server.run(world.runtime, 9)
+    isolated = MemoryTaskStore(world.runtime)
+    acknowledged, world.tasks.store = world.tasks.store, isolated
+    world.tasks.script = lambda write, number: WriteFault.LOST_REPLY
+    server.run(world.runtime, 9)
+    assert len(world.there()) == 1
+    assert world.one().recurrence.pending is not None
+
+    world.tasks.store = acknowledged
+    world.tasks.script = lambda write, number: None
+    server.run(world.runtime, 3)
+    assert slots(world)[0] == 10
+    assert world.one().recurrence.pending is None
 
 
 # ------------------------------------------------------------------ crashes and former leaders

@@ -134,9 +134,16 @@ def test_an_empty_variable_for_an_optional_text_unsets_it():
     assert settings.logging.json is False  # as the original reads an empty truth value
 
 
-@pytest.mark.parametrize("text", ["", "alice:secret", '[{"name": "a", "password": "secret"}]'])
+@pytest.mark.parametrize("name", ["TASQUES_SERVER_AUTH_BASIC_AUTH", "TASQUES_SERVER_AUTH"])
+def test_an_empty_variable_removes_the_users(name: str):
+    """Of the list, as of its section; so the original does, whose servers are open then."""
+    assert load(EXAMPLE).auth.basic_auth
+    assert load(EXAMPLE, {name: ""}).auth.basic_auth == ()
+
+
+@pytest.mark.parametrize("text", [" ", "alice:secret", '[{"name": "a", "password": "secret"}]'])
 def test_users_cannot_be_set_by_the_environment(text: str):
-    """A text is an error, the empty one too; the way to switch them off is the section."""
+    """Any other text is an error, as in the original."""
     message = faults(TASQUES_SERVER_AUTH_BASIC_AUTH=text)["auth.basic_auth"]
 
     assert "in the file" in message

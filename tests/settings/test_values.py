@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from tasques.core.errors import InvalidInput
 from tasques.core.values import Duration
-from tasques.settings import TABLE, Address, Settings, load
+from tasques.settings import TABLE, Address, File, Settings, load
 from tasques.settings.kinds import hide_credentials
 
 
@@ -117,6 +118,13 @@ def test_true_is_said_as_in_the_original(text: str):
 def test_false_is_said_as_in_the_original(text: str):
     """Nothing at all is false there, too."""
     assert value("logging.json", text) is False
+
+
+@pytest.mark.parametrize(("number", "expected"), [(0, False), (1, True)])
+def test_a_file_may_say_true_and_false_as_numbers(number: int, expected: bool):
+    """The original reads them so."""
+    text = json.dumps({"tasques": {"server": {"logging": {"json": number}}}})
+    assert load(File("tasques.json", text)).logging.json is expected
 
 
 @pytest.mark.parametrize(

@@ -335,9 +335,10 @@ class _TaskAudit:
             yield from self._found_follows(self._writes[-1].task, found)
 
     def _found_follows(self, last: Facts, found: Facts) -> Iterator[Discrepancy]:
-        if found.version == last.version:
-            if dataclasses.replace(found, version=last.version) != last:
-                yield self._wrong(Fault.ILLEGAL, f"was answered as {last}, and is {found}")
+        if found.version == last.version and found != last:
+            yield self._wrong(Fault.ILLEGAL, f"was answered as {last}, and is {found}")
+            return
+        if found.version >= last.version and _is_same(found, last):
             return
         if found.version < last.version:
             yield self._wrong(Fault.LOST, f"its last write, {last.state}, is gone")
@@ -435,10 +436,30 @@ def _writes(events: Sequence[Event]) -> list[Event]:
     The events by version, each write once.
 
     A create repeated with its key, and an end repeated by its worker, are answered with the task
-    as it is: those show no write of their own.
+    as it is: those show no write of their own, or one that changes nothing, since a server may
+    confirm by a write what it has read.
     """
     by_version: dict[tuple[int, int], Event] = {}
     for event in sorted(events, key=lambda e: (e.task.version, e.verb is Verb.CREATE, e.sent)):
         by_version.setdefault(event.task.version, event)
     ordered = [by_version[version] for version in sorted(by_version)]
-    return [e for i, e in enumerate(ordered) if e.verb is not Verb.CREATE or i == 0]
+    writes: list[Event] = []
+    for event in ordered:
+        if writes and (event.verb is Verb.CREATE or _is_repeat(event, writes[-1])):
+            continue
+        writes.append(event)
+    return writes
+
+
+def _is_repeat(event: Event, before: Event) -> bool:
+    """Whether it shows the same end, asked for by the same worker once more."""
+    return (
+        event.verb in ENDINGS
+        and (event.verb, event.worker) == (before.verb, before.worker)
+        and _is_same(event.task, before.task)
+    )
+
+
+def _is_same(one: Facts, other: Facts) -> bool:
+    """Whether nothing differs but the version."""
+    return dataclasses.replace(one, version=other.version) == other

@@ -18,21 +18,15 @@ from tasques.core.service.task_service import TaskService
 
 @attrs.frozen(kw_only=True)
 class Services:
-    """
-    What a front, HTTP or other, calls; all of it may be called from several threads.
-
-    Attributes:
-        recurring: None where recurring tasks are not offered.
-        operators, policies: None where nobody is to see or act.
-    """
+    """What a front, HTTP or other, calls; all of it may be called from several threads."""
 
     tasks: TaskService
     claims: ClaimDispatcher
+    recurring: RecurringService
+    operators: OperatorService
+    policies: QueuePolicies
     health: Health
     defaults: Defaults
     clock: ClockWatch
     reaper: Reaper
-    recurring: RecurringService | None = None
-    meter: Meter | None = None
-    operators: OperatorService | None = None
-    policies: QueuePolicies | None = None
+    meter: Meter

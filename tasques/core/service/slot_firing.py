@@ -25,7 +25,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from tasques.core import errors, lifecycle
 from tasques.core.documents import Stored, Version
-from tasques.core.ports import Create, Runtime, TaskStore
+from tasques.core.ports import Create, Malformed, Runtime, TaskStore
 from tasques.core.recurring import (
     Decision,
     Pending,
@@ -193,12 +193,30 @@ class SlotFiring:
             elif isinstance(made, errors.TasquesError):
                 _log.warning("the task of recurring task [%s] is not made yet: %s", id, made)
                 self._agenda.doubt(id)
-            else:
+            elif isinstance(made, Stored):
                 refused[id] = False
-                if not isinstance(made, Overtaken):
-                    self.fired += 1
-                    self._on_waiting(made)
+                self.fired += 1
+                self._on_waiting(made)
+            elif self._is_there(made):
+                refused[id] = False
+            else:
+                self._agenda.doubt(id)
         return refused
+
+    def _is_there(self, made: Overtaken[Task]) -> bool:
+        """
+        Whether the task that another try made is there to stay, or its id in use by what is none.
+
+        It was read, and a read may show what a failover discards: so it is written over itself.
+        """
+        if not isinstance(made.current, Stored):
+            return isinstance(made.current, Malformed)
+        try:
+            # One try: the slot stays pending, and the next round asks again.
+            at = self._runtime.monotonic()
+            return isinstance(self._settlement.confirm(made.current, deadline=at), Stored)
+        except errors.TasquesError:
+            return False
 
     def _create(self, id: RecurringTaskId, slot: Pending) -> Create[Task]:
         new = slot.definition.task(slot.task_id, id)

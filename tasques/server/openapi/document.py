@@ -44,6 +44,7 @@ JSON: Final = "application/json"
 TAGS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "tasks": "Creating tasks, claiming them and saying what came of them.",
+        "recurring-tasks": "Having tasks made by a schedule.",
         "health": "For whatever watches over the server; wants no credentials.",
         "documentation": "What you are reading; wants no credentials.",
     }
@@ -149,7 +150,8 @@ def success_schema(route: Route) -> Schema:
 
 def _introduction() -> str:
     notations = "\n".join(
-        f"- `{notation.format}`: {notation.meaning}." for notation in NOTATIONS.values()
+        f"- `{notation.format}`: {notation.meaning}."
+        for notation in dict.fromkeys(NOTATIONS.values())
     )
     return (
         "A task queue: clients create tasks, workers claim them and say what came of them.\n\n"

@@ -15,6 +15,16 @@ _HOLDER_MAY: Final = (
     "unclaim-existing-task",
 )
 
+_OWNER_MAY: Final = (
+    "get-existing-recurring-task",
+    "update-existing-recurring-task",
+    "pause-recurring-task",
+    "resume-recurring-task",
+    "run-recurring-task",
+    "preview-recurring-task",
+    "delete-existing-recurring-task",
+)
+
 #: By operation id, the operations that its success leads to.
 NEXT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -24,6 +34,9 @@ NEXT: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "mark-claimed-task-done": ("get-existing-task",),
         "mark-claimed-task-failed": ("get-existing-task",),
         "unclaim-existing-task": ("get-existing-task",),
+        "create-recurring-task": _OWNER_MAY,
+        "list-existing-recurring-tasks": _OWNER_MAY,
+        "run-recurring-task": ("get-existing-task",),
     }
 )
 

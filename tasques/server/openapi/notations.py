@@ -19,7 +19,10 @@ from typing import Final
 import attrs
 
 from tasques.core.queues import MAX_ID_BYTES, MAX_QUEUE_BYTES, QueueName, TaskId, WorkerId
+from tasques.core.recurring import RecurringTaskId
+from tasques.core.tasks import ClaimId
 from tasques.core.values import Duration, Instant
+from tasques.schemas.recurring_requests import ScheduleExpression
 
 
 @attrs.frozen(kw_only=True)
@@ -65,8 +68,8 @@ _ID: Final = Notation(
     pattern=r"^(?!\.{1,2}$)[^/]*$",
     max_length=MAX_ID_BYTES,
     meaning=(
-        "what names a task within its queue: without `/`; neither `.` nor `..`; at most"
-        f" {MAX_ID_BYTES} bytes in UTF-8"
+        "what names a task within its queue, or a recurring task: without `/`; neither `.` nor `..`;"
+        f" at most {MAX_ID_BYTES} bytes in UTF-8"
     ),
 )
 
@@ -100,7 +103,33 @@ _WORKER: Final = Notation(
     meaning="what names a worker: something besides white space",
 )
 
+_CLAIM: Final = Notation(
+    format="claim-id",
+    pattern=f"[^{_WHITE_SPACE}]",
+    meaning="what names a claim of a task: the `claim_id` in the answer to it",
+)
+
+_SCHEDULE: Final = Notation(
+    format="schedule-expression",
+    pattern=f"[^{_WHITE_SPACE}]",
+    meaning=(
+        "when a recurring task is due, in UTC: the five fields of cron (minute, hour, day of month,"
+        " month, day of week) as in `30 9 * * MON-FRI`; or `@yearly`, `@monthly`, `@weekly`,"
+        " `@daily`, `@hourly`, `@every 90s`; with another zone before it as in"
+        " `TZ=Asia/Tokyo @daily`"
+    ),
+)
+
 #: How each type of a field or parameter is written, if more is to be said than "a string".
 NOTATIONS: Final[Mapping[object, Notation]] = MappingProxyType(
-    {QueueName: _QUEUE, TaskId: _ID, WorkerId: _WORKER, Duration: _DURATION, Instant: _TIME}
+    {
+        QueueName: _QUEUE,
+        TaskId: _ID,
+        RecurringTaskId: _ID,
+        WorkerId: _WORKER,
+        ClaimId: _CLAIM,
+        ScheduleExpression: _SCHEDULE,
+        Duration: _DURATION,
+        Instant: _TIME,
+    }
 )

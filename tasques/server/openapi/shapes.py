@@ -17,7 +17,7 @@ import attrs
 
 from tasques.core.json_object import JsonObject
 from tasques.core.values import Duration
-from tasques.schemas.definitions import BODY_NAMES, DEFINITION_NAMES
+from tasques.schemas.definitions import BODY_NAMES, DEFINITION_NAMES, READ
 from tasques.schemas.fields import About, about_of, is_required
 from tasques.server.openapi.notations import NOTATIONS, Notation
 
@@ -54,12 +54,12 @@ def model_schema(model: type) -> Schema:
 
     Further properties are allowed: in bodies they are ignored, and answers may get more.
     """
-    use = Use.BODY if model in BODY_NAMES else Use.ANSWER
+    use = Use.BODY if model in READ else Use.ANSWER
     attrs.resolve_types(model)
     fields = attrs.fields(model)
     required = [field.name for field in fields if is_required(field)]
     schema: Schema = {"type": "object", "description": _summary(model)}
-    if use is Use.BODY and not required:
+    if model in BODY_NAMES and not required:
         # A body that is ``null`` is read as ``{}``.
         schema["nullable"] = True
     if required:
@@ -72,7 +72,7 @@ def value_schema(kind: Any, about: About, use: Use) -> Schema:
     """The schema of one value of type *kind*, with the bounds, the words and the example given."""
     schema = _with_bounds(_type_schema(_without_none(kind), about, use), about)
     if use is Use.BODY and _without_none(kind) is not kind:
-        _allow_null(schema)
+        schema = _or_null(schema)
     if "$ref" in schema:
         # What stands beside a reference is not looked at.
         schema = {"allOf": [schema]}
@@ -146,10 +146,21 @@ def _with_bounds(schema: Schema, about: About) -> Schema:
     return schema | {name: bound for name, bound in bounds.items() if bound is not None}
 
 
-def _allow_null(schema: Schema) -> None:
-    # Beside an alternative it would have no effect: OpenAPI 3.0 wants it next to a type.
-    place = schema["oneOf"][0] if "oneOf" in schema else schema
-    place["nullable"] = True
+def _or_null(schema: Schema) -> Schema:
+    """
+    *schema*, for null too.
+
+    OpenAPI 3.0 wants that said next to a type: beside an alternative or a reference it would have no
+    effect. And of a type that lists its values null has to be one.
+    """
+    if "$ref" in schema:
+        return {"oneOf": [schema, {"type": "object", "nullable": True, "enum": [None]}]}
+    if "oneOf" in schema:
+        first, *others = schema["oneOf"]
+        return {**schema, "oneOf": [_or_null(first), *others]}
+    if "enum" in schema:
+        schema = {**schema, "enum": [*schema["enum"], None]}
+    return {**schema, "nullable": True}
 
 
 def _without_none(kind: Any) -> Any:

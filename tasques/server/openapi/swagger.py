@@ -16,6 +16,8 @@ from typing import Final
 
 from tasques.schemas.answers import MetadataAnswer, VersionAnswer
 from tasques.schemas.definitions import BODY_NAMES, DEFINITION_NAMES
+from tasques.schemas.recurring_answers import RecurringTaskAnswer, TaskDefinitionAnswer
+from tasques.schemas.requests import TaskDefinitionBody
 from tasques.server.openapi.document import (
     ANSWER_HEADERS,
     JSON,
@@ -50,7 +52,21 @@ _ALIASED: Final = ("task.NewReport", "data", "task.ReportedData")
 
 #: Always there, but not so in the original's description: a generator takes what is required for
 #: another type than what is not.
-_NOT_REQUIRED: Final = tuple(DEFINITION_NAMES[each] for each in (MetadataAnswer, VersionAnswer))
+_NOT_REQUIRED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        DEFINITION_NAMES[MetadataAnswer]: ("created_at", "modified_at", "version"),
+        DEFINITION_NAMES[VersionAnswer]: ("seq_num", "primary_term"),
+        DEFINITION_NAMES[RecurringTaskAnswer]: ("skip_if_outstanding_tasks_exist",),
+    }
+)
+
+#: A time that is but a string in the original's description.
+_PLAIN: Final = ("recurring.Task", "loaded_at")
+
+#: What the original's description calls by one name, whether it is sent or answered.
+_ONE_NAME: Final[Mapping[str, str]] = MappingProxyType(
+    {DEFINITION_NAMES[TaskDefinitionAnswer]: DEFINITION_NAMES[TaskDefinitionBody]}
+)
 
 #: Where the original's description has the body before the other parameters.
 _BODY_FIRST: Final = (
@@ -89,8 +105,14 @@ def swagger_document(*, credentials: bool = False, routes: Iterable[Route] = ROU
 
 def _definitions(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
     definitions = {name: loosened(schema) for name, schema in schemas.items()}
-    for name in _NOT_REQUIRED:
-        del definitions[name]["required"]
+    for name, fields in _NOT_REQUIRED.items():
+        required = [each for each in definitions[name].pop("required") if each not in fields]
+        if required:
+            definitions[name]["required"] = required
+    for name in _ONE_NAME:
+        del definitions[name]
+    definition, field = _PLAIN
+    del definitions[definition]["properties"][field]["format"]
     definition, field, alias = _ALIASED
     definitions[definition]["properties"][field] = {"$ref": f"#/definitions/{alias}"}
     return {**definitions, **{name: dict(schema) for name, schema in _ALIASES.items()}}
@@ -103,9 +125,12 @@ def loosened(schema: Schema) -> Schema:
     Of alternatives the first is taken. Nothing may stand beside a reference.
     """
     if "$ref" in schema:
-        return {"$ref": "#/definitions/" + schema["$ref"].removeprefix(REFERENCE)}
+        name = schema["$ref"].removeprefix(REFERENCE)
+        return {"$ref": "#/definitions/" + _ONE_NAME.get(name, name)}
     if "allOf" in schema:
         return loosened(schema["allOf"][0])
+    if "oneOf" in schema and "$ref" in schema["oneOf"][0]:
+        return loosened(schema["oneOf"][0])
     kept: Schema = {name: schema[name] for name in _KEPT if name in schema}
     if "oneOf" in schema:
         kept = loosened(schema["oneOf"][0]) | kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 import pytest
@@ -39,7 +40,7 @@ def listed(
     queue: QueueName = A,
     order: ListOrder = ListOrder.OLDEST,
     page: int = 100,
-    **meant: object,
+    **meant: Any,
 ) -> Sequence[str]:
     """The ids of a whole listing, read in pages of *page*."""
     query = TaskQuery(filter=TaskFilter(queue=queue), order=order, limit=page)
@@ -53,7 +54,7 @@ def listed(
         query = attrs.evolve(query, after=Position.of(found[-1].document))
 
 
-def created(id: str, seconds: float, **changes: object) -> Task:
+def created(id: str, seconds: float, **changes: Any) -> Task:
     """A task of queue ``a`` that waits, created then."""
     task = attrs.evolve(queued("a"), id=TaskId(id), created_at=at(seconds))
     return attrs.evolve(task, **changes)

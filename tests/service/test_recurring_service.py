@@ -1,0 +1,442 @@
+"""What owners do with their recurring tasks, and what becomes of it in doubt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import pytest
+
+from tasques.core import errors
+from tasques.core.documents import Version
+from tasques.core.ports import Create, Invalid, Malformed, Missing, Replace
+from tasques.core.recurring import CatchUp, Decision, RecurringTaskId, SlotOutcome
+from tasques.core.service.recurring_service import (
+    MAX_PREVIEW,
+    NewRecurringTask,
+    RecurringService,
+    RecurringTaskChanges,
+)
+from tasques.core.service.task_service import TaskService
+from tasques.core.tasks import State, TaskKey
+from tasques.testing.faulty import WriteFault
+from tests.service.recurring_world import (
+    World,
+    at,
+    change_document,
+    definition,
+    once,
+    recurring,
+    seconds,
+)
+
+R = RecurringTaskId("r")
+TERM = Version(1, 1)
+FAULTS = [fault for fault in WriteFault if fault is not WriteFault.BLOCKED]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def service(world: World) -> RecurringService:
+    return RecurringService(world.recurring, TaskService(world.tasks, world.runtime), world.runtime)
+
+
+def new(id: str = "r", expression: str = "@every 10s", **more: Any) -> NewRecurringTask:
+    return NewRecurringTask(
+        id=RecurringTaskId(id), schedule_expression=expression, definition=definition(), **more
+    )
+
+
+def take_up(world: World) -> None:
+    """As the leader does."""
+    world.change(lambda task: task.taken_up(now=world.runtime.wall(), term=TERM))
+
+
+# ------------------------------------------------------------------------- create and read
+
+
+def test_what_is_created_can_be_read(world: World, service: RecurringService) -> None:
+    """As it was asked for, with the expression as it was given."""
+    asked = new(
+        expression="  0 * * *  * ", skip_if_outstanding_tasks_exist=True, catch_up=CatchUp.ALL
+    )
+    created = service.create(asked)
+    assert service.get(R) == created
+    task = created.document
+    assert task.schedule_expression == "  0 * * *  * "
+    assert task.definition == definition()
+    assert task.skip_if_outstanding_tasks_exist
+    assert (task.created_at, task.loaded_at) == (at(0), None)
+    assert task.recurrence.catch_up is CatchUp.ALL
+    assert service.list() == [created]
+
+
+@pytest.mark.parametrize("expression", ["", "every day", "TZ=UTC", "0 0 * * 7"])
+def test_an_expression_that_is_none_is_refused(
+    world: World, service: RecurringService, expression: str
+) -> None:
+    """Before anything is sent, also by an update."""
+    with pytest.raises(errors.InvalidInput) as refused:
+        service.create(new(expression=expression))
+    assert [fault.path for fault in refused.value.faults] == ["schedule_expression"]
+    world.add(recurring())
+    with pytest.raises(errors.InvalidInput):
+        service.update(R, RecurringTaskChanges(schedule_expression=expression))
+    assert world.recurring.batches == []
+
+
+def test_an_id_is_used_once(world: World, service: RecurringService) -> None:
+    """Whatever is asked for under it."""
+    service.create(new())
+    with pytest.raises(errors.RecurringTaskAlreadyExists):
+        service.create(new())
+
+
+def test_an_id_can_be_used_again_after_its_deletion(
+    world: World, service: RecurringService
+) -> None:
+    """And starts anew: another ``created_at``, nothing decided, nothing pending."""
+    service.create(new())
+    take_up(world)
+    service.delete(R)
+    world.runtime.advance(seconds(100))
+    again = service.create(new(expression="@hourly")).document
+    assert again.created_at == at(100)
+    assert again.recurrence.decided_until == at(100)
+    assert again.recurrence.term is None
+    assert service.get(R).document == again
+
+
+def test_of_two_that_create_again_one_succeeds(world: World, service: RecurringService) -> None:
+    """The other is told that the id is in use."""
+    world.add(recurring().deleted(now=at(0)))
+
+    def before(writes: Any) -> None:
+        if any(isinstance(write, Replace) for write in writes):
+            world.recurring.before = lambda writes: None
+            service.create(new(expression="@hourly"))
+
+    world.recurring.before = before
+    with pytest.raises(errors.RecurringTaskAlreadyExists):
+        service.create(new())
+    assert world.one().schedule_expression == "@hourly"
+
+
+def test_a_deleted_one_that_vanishes_meanwhile_is_created(
+    world: World, service: RecurringService
+) -> None:
+    """Somebody removed the index."""
+    world.add(recurring().deleted(now=at(0)))
+
+    def before(writes: Any) -> None:
+        if any(isinstance(write, Replace) for write in writes):
+            world.recurring.store._documents.clear()
+
+    world.recurring.before = before
+    assert service.create(new()).document == world.one()
+
+
+def test_what_the_store_refuses_is_the_callers_fault(
+    world: World, service: RecurringService
+) -> None:
+    """An id of a thousand bytes."""
+    world.recurring.script = once(Invalid("too long"))
+    with pytest.raises(errors.InvalidInput, match="too long"):
+        service.create(new())
+
+
+def test_what_is_not_there_cannot_be_read_or_changed(
+    world: World, service: RecurringService
+) -> None:
+    """Neither what was never there nor what was deleted."""
+    world.add(recurring("deleted").deleted(now=at(0)))
+    for id in map(RecurringTaskId, ("never", "deleted")):
+        for ask in (
+            service.get,
+            service.delete,
+            service.pause,
+            service.resume,
+            service.run_now,
+            lambda id: service.preview(id, 1),
+            lambda id: service.update(id, RecurringTaskChanges()),
+        ):
+            with pytest.raises(errors.RecurringTaskNotFound):
+                ask(id)
+    assert service.list() == []
+    assert world.recurring.batches == world.tasks.batches == []
+
+
+def test_a_document_that_is_none_is_said_to_be_so(world: World, service: RecurringService) -> None:
+    """By all of them; nothing is written over it."""
+    world.recurring.store.get = lambda keys: [Malformed("no queue") for _ in keys]
+    world.recurring.script = lambda write, number: WriteFault.CONFLICT
+    for ask in (service.get, service.delete, lambda id: service.create(new())):
+        with pytest.raises(errors.MalformedRecurringTask, match="no queue"):
+            ask(R)
+
+
+# ------------------------------------------------------------------------------- changes
+
+
+def test_an_update_answers_what_is_stored(world: World, service: RecurringService) -> None:
+    """With the new ``modified_at``, to be taken up; what is not named stays."""
+    world.add(recurring())
+    take_up(world)
+    world.runtime.advance(seconds(5))
+    updated = service.update(R, RecurringTaskChanges(schedule_expression="@hourly"))
+    assert updated == service.get(R)
+    task = updated.document
+    assert (task.schedule_expression, task.definition) == ("@hourly", definition())
+    assert (task.modified_at, task.loaded_at, task.created_at) == (at(5), None, at(0))
+    nothing = service.update(R, RecurringTaskChanges())
+    assert attrs.evolve(nothing.document, recurrence=task.recurrence) == task
+    assert nothing.version > updated.version
+
+
+def test_a_deletion_answers_what_was_deleted(world: World, service: RecurringService) -> None:
+    """It stays as a tombstone, for the leader to notice."""
+    world.add(recurring())
+    take_up(world)
+    deleted = service.delete(R).document
+    assert deleted.is_deleted
+    assert deleted.loaded_at is None
+    assert world.one() == deleted
+
+
+def test_pausing_and_resuming_twice_is_no_fault(world: World, service: RecurringService) -> None:
+    """The first pause counts; after resuming the next slot is the first after now."""
+    world.add(recurring())
+    world.runtime.advance(seconds(12))
+    service.pause(R)
+    world.runtime.advance(seconds(12))
+    assert service.pause(R).document.recurrence.paused_at == at(12)
+    assert service.resume(R).document.recurrence.decided_until == at(24)
+    world.runtime.advance(seconds(12))
+    again = service.resume(R).document
+    assert not again.is_paused
+    assert again.recurrence.decided_until == at(24)
+
+
+CHANGES = {
+    "update": lambda service: service.update(R, RecurringTaskChanges(catch_up=CatchUp.ALL)),
+    "delete": lambda service: service.delete(R),
+    "pause": lambda service: service.pause(R),
+    "resume": lambda service: service.resume(R),
+    "run now": lambda service: service.run_now(R),
+    "create": lambda service: service.create(new()),
+    "create again": lambda service: service.create(new()),
+}
+
+
+def prepare(world: World, change: str) -> None:
+    if change == "create again":
+        world.add(recurring().deleted(now=at(0)))
+    elif change != "create":
+        world.add(recurring())
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_one_fault_is_overcome(
+    world: World, service: RecurringService, fault: WriteFault, number: int, change: str
+) -> None:
+    """The same is stored as without it."""
+    prepare(world, change)
+    CHANGES[change](service)
+    expected = _without_marks(world)
+
+    troubled = World()
+    prepare(troubled, change)
+    troubled.recurring.script = once(fault, number)
+    in_trouble = RecurringService(
+        troubled.recurring, TaskService(troubled.tasks, troubled.runtime), troubled.runtime
+    )
+    CHANGES[change](in_trouble)
+    assert _without_marks(troubled) == expected
+
+
+def _without_marks(world: World) -> Any:
+    task = world.one()
+    launched = task.recurrence.launched and len(task.recurrence.launched)
+    recurrence = attrs.evolve(
+        task.recurrence, operation=None, launched=None, paused_at=None, decided_until=None
+    )
+    instants = {"created_at": at(0), "modified_at": at(0)}
+    return attrs.evolve(task, recurrence=recurrence, **instants), launched, task.is_paused
+
+
+@pytest.mark.parametrize("change", [name for name in CHANGES if "create" not in name])
+def test_a_leader_that_was_faster_costs_nothing(
+    world: World, service: RecurringService, change: str
+) -> None:
+    """The change is decided anew on what the leader wrote."""
+    world.add(recurring())
+
+    def before(writes: Any) -> None:
+        world.recurring.before = lambda writes: None
+        take_up(world)
+
+    world.recurring.before = before
+    CHANGES[change](service)
+    assert world.one().recurrence.term == TERM
+
+
+def test_a_deletion_that_was_faster_is_what_counts(world: World, service: RecurringService) -> None:
+    """There is nothing to change any more."""
+    world.add(recurring())
+    world.recurring.before = lambda writes: (
+        None if world.one().is_deleted else world.change(lambda task: task.deleted(now=at(0)))
+    )
+    with pytest.raises(errors.RecurringTaskNotFound):
+        service.pause(R)
+
+
+def test_who_loses_every_race_is_told_so(world: World) -> None:
+    """After as many as were allowed."""
+    world.add(recurring())
+    world.recurring.before = lambda writes: take_up(world)
+    service = RecurringService(
+        world.recurring, TaskService(world.tasks, world.runtime), world.runtime, conflict_retries=3
+    )
+    with pytest.raises(errors.RecurringTaskConflict):
+        service.pause(R)
+    assert len(world.recurring.batches) == 4
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (WriteFault.LOST_REPLY, errors.OutcomeUnknown),
+        (WriteFault.LOST_REQUEST, errors.OutcomeUnknown),
+        (WriteFault.REJECTED, errors.StoreUnavailable),
+        (WriteFault.BLOCKED, errors.StoreBlocked),
+    ],
+)
+def test_what_could_not_be_found_out_is_not_claimed(
+    world: World, service: RecurringService, fault: WriteFault, error: type[Exception]
+) -> None:
+    """Neither that it happened nor that it did not, unless it did not."""
+    world.recurring.script = lambda write, number: fault
+    world.recurring.is_down = lambda method: True
+    with pytest.raises(error):
+        service.create(new())
+    assert world.runtime.monotonic() <= 10.1
+
+
+# ------------------------------------------------------------------------------- by hand
+
+
+def test_a_task_made_by_hand_is_no_slot(world: World, service: RecurringService) -> None:
+    """It has an id of its own and moves nothing; but it is outstanding. Also while paused."""
+    world.add(recurring(skip_if_outstanding_tasks_exist=True).paused(now=at(0)))
+    before = world.one()
+    made = service.run_now(R).document
+    assert (made.state, made.kind, made.recurring_task_id) == (State.QUEUED, "send", "r")
+    assert not made.id.startswith("rec-")
+    after = world.one()
+    assert after.recurrence.launched == (made.key,)
+    assert after.recurrence.decided_until == before.recurrence.decided_until
+    assert after.recurrence.last_slot is None
+    assert after.loaded_at == before.loaded_at
+
+
+def test_a_task_made_by_hand_is_noted_before_it_is_there(
+    world: World, service: RecurringService
+) -> None:
+    """One that could not be made counts for nothing."""
+    world.add(recurring(skip_if_outstanding_tasks_exist=True))
+    world.tasks.script = lambda write, number: WriteFault.REJECTED
+    with pytest.raises(errors.StoreUnavailable):
+        service.run_now(R)
+    [noted] = world.one().recurrence.launched or ()
+    assert world.tasks.get([noted]) == [Missing()]
+    world.tasks.script = lambda write, number: None
+    world.server().run(world.runtime, 12)
+    assert world.last() is not None
+    assert len(world.there()) == 1
+
+
+def test_a_leader_that_looks_before_the_task_is_there_learns_of_it_all_the_same(
+    world: World, service: RecurringService
+) -> None:
+    """It let go of what it did not find; so it is noted again."""
+    world.add(recurring(skip_if_outstanding_tasks_exist=True))
+
+    def fire(writes: Any) -> None:
+        world.tasks.before = lambda writes: None
+        decision = Decision(slot=at(10), outcome=SlotOutcome.FIRED)
+        world.change(lambda task: task.publishing(decision, term=TERM))
+        world.change(lambda task: task.fired(task.recurrence.pending, term=TERM))  # type: ignore[arg-type]
+
+    world.tasks.before = fire
+    made = service.run_now(R).document
+    launched = world.one().recurrence.launched or ()
+    assert made.key in launched
+    assert len(launched) == 2
+
+
+def test_a_task_that_cannot_be_noted_again_is_made_nevertheless(
+    world: World, service: RecurringService
+) -> None:
+    """Its caller is told that it is."""
+    world.add(recurring())
+    world.tasks.after = lambda writes: world.change(lambda task: task.deleted(now=at(0)))
+    made = service.run_now(R).document
+    assert [task.key for task in world.there()] == [made.key]
+
+
+def test_a_definition_that_changes_meanwhile_makes_no_difference(
+    world: World, service: RecurringService
+) -> None:
+    """The task is made where it was noted to be."""
+    world.add(recurring())
+
+    def change(writes: Any) -> None:
+        world.tasks.before = lambda writes: None
+        change_document(
+            world.recurring.store,
+            R,
+            lambda task: task.updated(now=at(0), definition=definition(queue="other")),
+        )
+
+    world.tasks.before = change
+    made = service.run_now(R).document
+    assert world.one().recurrence.launched == (TaskKey(made.queue, made.id),)
+    assert made.queue == "mail"
+
+
+# -------------------------------------------------------------------------------- preview
+
+
+def test_a_preview_is_the_slots_after_now(world: World, service: RecurringService) -> None:
+    """As many as are asked for, a hundred at most; as if it were not paused."""
+    world.add(recurring().paused(now=at(0)))
+    world.runtime.advance(seconds(25))
+    assert service.preview(R, 3) == [at(30), at(40), at(50)]
+    assert len(service.preview(R, 1000)) == MAX_PREVIEW
+    assert service.preview(R, 0) == []
+    assert service.preview(R, -1) == []
+    assert world.recurring.batches == []
+
+
+def test_a_preview_says_nothing_that_is_decided(world: World, service: RecurringService) -> None:
+    """Where another server's clock is ahead, slots up to there are past."""
+    world.add(recurring())
+    world.change(
+        lambda task: task.leaving_out(Decision(slot=at(30), outcome=SlotOutcome.PAUSED), term=TERM)
+    )
+    assert service.preview(R, 2) == [at(40), at(50)]
+
+
+def test_a_schedule_that_ends_has_fewer(world: World, service: RecurringService) -> None:
+    """One that never comes has none, and one that is none says so."""
+    world.add(recurring("never", every="0 0 30 2 *"))
+    assert service.preview(RecurringTaskId("never"), 5) == []
+    world.recurring.store.write([Create(document=recurring("bad", every="now and then"))])
+    with pytest.raises(errors.InvalidInput, match="now and then"):
+        service.preview(RecurringTaskId("bad"), 5)
