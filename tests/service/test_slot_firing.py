@@ -160,7 +160,7 @@ def test_a_slot_is_fired_on_an_acknowledged_publication_only(world: World) -> No
     So its task is made only after the recurring task has been written once more.
     """
     world.add(recurring())
-    server = world.server()
+    server = world.server(patience=seconds(0.2))
     server.run(world.runtime, 9)
     answers = iter([WriteFault.LOST_REPLY])
     world.recurring.script = lambda write, number: next(answers, WriteFault.REJECTED)
