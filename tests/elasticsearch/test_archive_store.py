@@ -337,6 +337,21 @@ def test_copies_are_sought_in_every_index_by_its_own_name() -> None:
     assert isinstance(malformed, Malformed)
 
 
+def test_copies_are_sought_in_the_indices_that_are_there_now() -> None:
+    """Another server may have written into one that was begun a moment ago."""
+    cluster = StubCluster()
+    cluster.answer("GET /t_archive", {OLD: an_index(1, True)})
+    cluster.answer("GET /t_archive", {OLD: an_index(1, False), NEW: an_index(2, True)})
+    nothing = {"_index": OLD, "_id": copy().key, "found": False}
+    cluster.answer("POST /_mget", {"docs": [nothing]})
+    cluster.answer("POST /_mget", {"docs": [nothing, read(NEW, copy())]})
+    archive = cluster.backend().archive
+    assert list(archive.find_copies([copy().key])) == [[]]
+    ((there,),) = archive.find_copies([copy().key])
+    assert isinstance(there, Stored)
+    assert there.document.place == NEW
+
+
 def test_many_indices_are_asked_in_several_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """An archive of years has hundreds, and each document that is missing is an answer."""
     monkeypatch.setattr(archive_store, "MAX_ASKED", 5)

@@ -9,11 +9,21 @@ from tests.elasticsearch.stub import StubCluster
 
 def test_credentials_are_sent_and_never_shown(cluster: StubCluster) -> None:
     """With every request; the address that health shows has none."""
-    cluster.answer("GET /_nodes/_local/stats/os", {"nodes": {"x": {"os": {"timestamp": 1}}}})
+    cluster.answer("GET /_nodes/_local/stats/os", {"nodes": {"x": {"timestamp": 1}}})
     backend = cluster.backend(user=("u", "p"))
     backend.server_time()
     assert cluster.requests[0].headers["authorization"] == "Basic dTpw"
     assert backend.url == "http://es:9200"
+
+
+def test_the_time_of_the_answer_is_asked_for(cluster: StubCluster) -> None:
+    """
+    Statistics are cached by Elasticsearch, their time with them: of two servers that compared their
+    clocks at the same moment, one was given the time of the comparison before, and stood still.
+    """
+    cluster.answer("GET /_nodes/_local/stats/os", {"nodes": {"x": {"timestamp": 1795342374947}}})
+    assert str(cluster.backend().server_time()) == "2026-11-22T10:12:54.947Z"
+    assert cluster.requests[0].query == "filter_path=nodes.*.timestamp"
 
 
 def test_warnings_about_dots_are_counted_and_others_logged_once(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from urllib.parse import quote
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from tasques.core.errors import InvalidInput
 from tasques.core.service.defaults import Defaults
 from tasques.core.values import ZERO
 from tasques.schemas.converter import read
+from tasques.schemas.recurring_requests import NewRecurringTaskBody, RecurringTaskUpdateBody
 from tasques.schemas.requests import ClaimBody, FailureBody, NewTaskBody, ReportBody, SuccessBody
 from tasques.server.app import create_app
 from tasques.server.options import ServerOptions
@@ -23,11 +25,22 @@ ROUTES = [
     ("PUT", "/tasques/reports/mail/x"),
     ("PUT", "/tasques/done/mail/x"),
     ("PUT", "/tasques/failed/mail/x"),
+    ("POST", "/recurring_tasques"),
+    ("PUT", "/recurring_tasques/r"),
 ]
-MODELS = [NewTaskBody, ClaimBody, ReportBody, SuccessBody, FailureBody]
+MODELS = [
+    NewTaskBody,
+    ClaimBody,
+    ReportBody,
+    SuccessBody,
+    FailureBody,
+    NewRecurringTaskBody,
+    RecurringTaskUpdateBody,
+]
 FIELDS = [
     "queue", "kind", "id", "retry_times", "priority", "processing_timeout", "run_at", "args",
     "context", "queues", "amount", "min_amount", "data", "retry_in", "give_up",
+    "schedule_expression", "task_definition", "skip_if_outstanding_tasks_exist", "catch_up",
 ]  # fmt: skip
 
 scalars = (
@@ -38,13 +51,17 @@ scalars = (
     | st.floats()
     | st.text()
     | st.sampled_from(["1h", "-1s", "2020-01-01T00:00:00Z", "mail", "9" * 5000, "\ud800", ""])
+    | st.sampled_from(["@every 1m", "TZ=UTC", "TZ=\ud800 @daily", "* * * * *", "last"])
+    | st.text("0123456789*/?-, @TZ=UCJANMO", max_size=30)
 )
 values = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
-bodies = st.dictionaries(st.sampled_from(FIELDS), values)
+bodies = st.dictionaries(
+    st.sampled_from(FIELDS), values | st.dictionaries(st.sampled_from(FIELDS), values)
+)
 
 
 @st.composite
@@ -64,6 +81,7 @@ def served() -> Api:
     world = make_world(HandClock(), Defaults(block_for=ZERO))
     api = Api(create_app(world.services, ServerOptions()))
     api.create(id="x")
+    api.repeat()
     return api
 
 
@@ -76,6 +94,26 @@ def test_any_body_is_answered_in_json(route: tuple[str, str], body: bytes) -> No
     parsed = json.loads(answer.content)
     if answer.status_code >= 400:
         assert parsed["message"]
+
+
+@given(
+    route=st.sampled_from(
+        [
+            ("GET", "/recurring_tasques/{}"),
+            ("DELETE", "/recurring_tasques/{}"),
+            ("POST", "/recurring_tasques/{}/run"),
+            ("GET", "/recurring_tasques/r/preview?count={}"),
+            ("GET", "/tasques/mail/x?archived={}"),
+        ]
+    ),
+    text=st.text().filter(lambda text: text != "r"),
+)
+def test_any_text_in_an_address_is_answered_in_json(route: tuple[str, str], text: str) -> None:
+    """As any body is."""
+    method, path = route
+    answer = served().call(method, path.format(quote(text, safe="")))
+    assert answer.status_code < 500, answer.text
+    assert json.loads(answer.content) is not None
 
 
 @given(body=st.binary(max_size=200) | mutated(), model=st.sampled_from(MODELS))

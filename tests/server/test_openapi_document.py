@@ -15,9 +15,12 @@ from openapi_schema_validator import OAS30Validator
 from openapi_spec_validator import validate
 
 import tasques
+from tasques.core import cron
 from tasques.core.errors import InvalidInput
 from tasques.core.queues import QueueName, TaskId, WorkerId, queue_name, task_id
+from tasques.core.tasks import ClaimId
 from tasques.core.values import Duration, Instant
+from tasques.schemas.recurring_requests import ScheduleExpression
 from tasques.server.app import create_app
 from tasques.server.documentation.resources import ASSETS
 from tasques.server.openapi.document import openapi_document
@@ -195,6 +198,20 @@ def test_every_task_id_matches(id: TaskId) -> None:
 def test_every_worker_id_matches(id: WorkerId) -> None:
     """The description forbids no worker that the server takes."""
     assert matches(WorkerId, id)
+
+
+@given(some.claim_ids())
+def test_every_claim_id_matches(id: ClaimId) -> None:
+    """The description forbids none that the server gives."""
+    assert matches(ClaimId, id)
+
+
+@given(st.text(max_size=5) | st.sampled_from(["@daily", "\u3000* * * * *", "TZ= @hourly"]))
+def test_a_schedule_without_anything_to_see_is_none(text: str) -> None:
+    """All else is up to the format; the pattern is no stricter than the server."""
+    if not matches(ScheduleExpression, text):
+        with pytest.raises(cron.InvalidSchedule):
+            cron.parse(text)
 
 
 @given(some.durations())

@@ -272,3 +272,20 @@ def test_bodies_in_flight_are_bounded(world: World, serve: Serve) -> None:
         assert waiting.answer().status in (200, 503)
     with Wire(front) as wire:
         assert wire.call("POST", "/tasques", {**TASK, "args": {"a": "x" * 200}}).status == 201
+
+
+def test_a_recurring_task_is_steered_without_a_body(front: Front) -> None:
+    """Not even an announced one; what is sent all the same is skipped."""
+    definition = {"queue": "mail", "kind": "send"}
+    new = {"id": "a b%é", "schedule_expression": "@daily"}
+    path = f"/recurring_tasques/{quote(new['id'])}"
+    with Wire(front) as wire:
+        created = wire.call("POST", "/recurring_tasques", {**new, "task_definition": definition})
+        assert created.status == 201
+        for verb, status in (("pause", 200), ("resume", 200), ("run", 201)):
+            wire.send(f"POST {path}/{verb} HTTP/1.1\r\nHost: t\r\n\r\n".encode())
+            assert wire.answer().status == status
+            assert wire.call("POST", f"{path}/{verb}", {"some": "body"}).status == status
+        assert wire.call("GET", path).json["id"] == new["id"]
+        assert wire.call("DELETE", path, {"some": "body"}).status == 200
+        assert wire.call("GET", "/recurring_tasques").json == []

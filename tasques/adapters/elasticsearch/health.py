@@ -32,7 +32,11 @@ SETUP_SECONDS: Final = 60.0
 #: An answer that takes longer is none: health is asked for often.
 TIMEOUT_SECONDS: Final = 2.0
 
-_OS: Final = "/_nodes/_local/stats/os?filter_path=nodes.*.os.timestamp"
+# The time at which the answer was made. Not that of the statistics in it: they are cached, and who
+# asks while another one has them refreshed is given those of the time before, however long ago that
+# was, or of a node that has just started those of 1970. (Source: Elasticsearch,
+# ``SingleObjectCache.getOrRefresh``.)
+_TIME: Final = "/_nodes/_local/stats/os?filter_path=nodes.*.timestamp"
 _CLUSTER_SETTINGS: Final = "/_cluster/settings?filter_path=*.cluster.blocks&master_timeout=1s"
 
 
@@ -64,7 +68,7 @@ class Health:
     def server_time(self) -> Instant | None:
         """The clock of the node that answers, to the millisecond; None where it may not be asked."""
         try:
-            answer = self._get(_OS)
+            answer = self._get(_TIME)
             if answer.status in (401, 403, 404, 410):
                 return None
             if not answer.is_ok:

@@ -93,6 +93,8 @@ class Archiver:
         self._options = options
         self._gate = gate
         self._passed_over: tuple[StoredTask, ...] = ()
+        # Tasks that are gone, and may have more than one copy.
+        self._untidy: tuple[StoredTask, ...] = ()
         self.archived = 0
 
     def step(self) -> Duration:
@@ -103,6 +105,8 @@ class Archiver:
             Unavailable: If the clock may not decide, or a store cannot be read.
         """
         self._gate()
+        if self._untidy:
+            self._tidy(self._untidy)
         found = self._tasks.find_finished(self._query())
         movable = self._without_pending(found)
         copied = self._copy(movable) if movable else []
@@ -158,8 +162,9 @@ class Archiver:
             for (stored, plan), outcome in zip(plans, outcomes, strict=True)
             if isinstance(outcome, Written)
         ]
-        self._remove([copy for _, plan in copied for copy in plan.surplus])
-        return [stored for stored, _ in copied]
+        # A task that goes before its surplus copies leaves them to nobody.
+        left = set(self._remove([copy for _, plan in copied for copy in plan.surplus]))
+        return [stored for stored, plan in copied if left.isdisjoint(plan.surplus)]
 
     def _delete(self, tasks: Sequence[StoredTask]) -> list[StoredTask]:
         """Delete *tasks* from their queues, unless they have changed; returns those deleted."""
@@ -171,7 +176,7 @@ class Archiver:
         for stored, outcome in zip(tasks, outcomes, strict=True):
             (moved if isinstance(outcome, Deleted) else lost).append(stored)
         if lost:
-            self._tidy(lost)
+            self._tidy([*self._untidy, *lost])
         return moved
 
     def _tidy(self, tasks: Sequence[StoredTask]) -> None:
@@ -179,17 +184,29 @@ class Archiver:
         Leave one copy of each of *tasks*, which another archiver was the first to delete.
 
         If the newest place changed meanwhile, ours and theirs lie in different ones; nobody else
-        will meet them both.
+        will meet them both. What cannot be removed now is tried again in the next sweep.
         """
+        self._untidy = tuple(tasks)
         found = self._archive.find_copies([archive_key(stored.document) for stored in tasks])
-        readable = [copies for each in found if (copies := _readable(each)) is not None]
-        self._remove([copy for copies in readable for copy in surplus(copies)])
+        untidy: list[StoredTask] = []
+        for stored, copies in zip(tasks, found, strict=True):
+            readable = _readable(copies)
+            if readable is not None and self._remove(surplus(readable)):
+                untidy.append(stored)
+        self._untidy = tuple(untidy)
 
-    def _remove(self, copies: Sequence[StoredCopy]) -> None:
-        if copies:
-            self._archive.write(
-                [Delete(document=copy.document, expected=copy.version) for copy in copies]
-            )
+    def _remove(self, copies: Sequence[StoredCopy]) -> list[StoredCopy]:
+        """Delete *copies* from the archive; returns those that are not known to be gone."""
+        if not copies:
+            return []
+        outcomes = self._archive.write(
+            [Delete(document=copy.document, expected=copy.version) for copy in copies]
+        )
+        return [
+            copy
+            for copy, outcome in zip(copies, outcomes, strict=True)
+            if not isinstance(outcome, Deleted)
+        ]
 
 
 def _readable(copies: Sequence[StoredCopy | Malformed]) -> list[StoredCopy] | None:

@@ -135,7 +135,7 @@ class RecurringScheduler:
         elif now >= self._sync_at:
             self._load_changed(term)
         for found in self._agenda.read_doubtful():
-            self._take_up(found, term)
+            self._take_up(found, term, in_doubt=True)
         return self._fire_due(term)
 
     def _fire_due(self, term: Version) -> Duration:
@@ -166,21 +166,24 @@ class RecurringScheduler:
         self._take_up(self._store.find_changed(), term)
         self._sync_at = self._runtime.monotonic() + self._options.sync_interval.seconds
 
-    def _take_up(self, found: Iterable[StoredRecurringTask], term: Version) -> None:
+    def _take_up(
+        self, found: Iterable[StoredRecurringTask], term: Version, *, in_doubt: bool = False
+    ) -> None:
         """
         Know *found*, and mark as taken up in *term* what is not.
 
         The mark is a write to every document, by which a new leader makes whatever a former one has
-        under way conflict.
+        under way conflict. What was read *in_doubt* is marked in any case: it may be what we wrote
+        ourselves, on a primary that a failover discards, and no slot is fired on the strength of it.
         """
         marked = []
         for stored in found:
-            if not self._agenda.is_news(stored):
+            if not in_doubt and not self._agenda.is_news(stored):
                 continue
             task = stored.document
             if task.is_led_by_another(term):
                 self._ensure_latest(term)
-            if task.loaded_at is None or task.recurrence.term != term:
+            if in_doubt or task.loaded_at is None or task.recurrence.term != term:
                 marked.append((stored, task.taken_up(now=self._runtime.wall(), term=term)))
             else:
                 self._agenda.learn(stored)
