@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from tasques.core import errors
-from tasques.core.documents import Version
+from tasques.core.documents import Operation, Version
 from tasques.core.ports import Invalid, Malformed, Replace
 from tasques.core.recurring import CatchUp, RecurringTaskId
 from tasques.core.service.recurring_service import (
@@ -323,3 +323,21 @@ def test_what_could_not_be_found_out_is_not_claimed(
     with pytest.raises(error):
         service.create(new())
     assert world.runtime.monotonic() <= 10.1
+
+
+@pytest.mark.parametrize("change", ["delete", "create"])
+def test_what_may_have_been_done_is_not_called_refused(
+    world: World, service: RecurringService, change: str
+) -> None:
+    """Written, the answer lost, and written again by the leader before anybody could look."""
+    prepare(world, change)
+    world.recurring.script = once(WriteFault.LOST_REPLY)
+
+    def after(writes: Any) -> None:
+        world.recurring.after = lambda writes: None
+        leaders = Operation(token="the leader's", verb="take_up")
+        world.change(lambda task: task.taken_up(now=at(0), term=TERM).stamped(leaders))
+
+    world.recurring.after = after
+    with pytest.raises(errors.OutcomeUnknown):
+        CHANGES[change](service)

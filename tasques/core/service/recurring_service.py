@@ -35,7 +35,7 @@ from tasques.core.recurring import (
     TaskDefinition,
 )
 from tasques.core.service.meter import Meter
-from tasques.core.service.settlement import Overtaken, Settlement
+from tasques.core.service.settlement import Overtaken, Settlement, refusal
 from tasques.core.service.task_service import TaskService
 from tasques.core.tasks import StoredTask, TaskKey
 from tasques.core.values import Duration, Instant
@@ -129,18 +129,20 @@ class RecurringService:
             settled = self._settlement.settle(write, deadline=deadline)
             if not isinstance(settled, Overtaken):
                 return settled
-            over = self._replaceable(settled.current, task)
+            over = self._replaceable(settled, task)
 
     def _replaceable(
-        self, current: ReadOutcome[RecurringTask], task: RecurringTask
+        self, overtaken: Overtaken[RecurringTask], task: RecurringTask
     ) -> Version | None:
         """The version that *task* may be created over; None if there is nothing."""
+        current = overtaken.current
         if isinstance(current, Malformed):
             raise errors.MalformedRecurringTask(task.id, current.reason)
         if isinstance(current, Missing):
             return None
         if not current.document.is_deleted:
-            raise errors.RecurringTaskAlreadyExists(task.id)
+            error = errors.RecurringTaskAlreadyExists(task.id)
+            raise refusal(error, doubtful=overtaken.doubtful)
         return current.version
 
     def get(self, id: RecurringTaskId) -> StoredRecurringTask:
@@ -287,6 +289,7 @@ class RecurringService:
     ) -> StoredRecurringTask:
         deadline = self._deadline()
         current = self._read(id, deadline)
+        doubtful = False
         for _ in range(self._conflict_retries + 1):
             changed = decide(current.document, self._runtime.wall())
             write = Replace(
@@ -295,7 +298,11 @@ class RecurringService:
             settled = self._settlement.settle(write, deadline=deadline)
             if not isinstance(settled, Overtaken):
                 return settled
-            current = _present(settled.current, id)
+            doubtful = doubtful or settled.doubtful
+            try:
+                current = _present(settled.current, id)
+            except errors.RecurringTaskError as error:
+                raise refusal(error, doubtful=doubtful) from error
         raise errors.RecurringTaskConflict(id)
 
     def _read(self, id: RecurringTaskId, deadline: float) -> StoredRecurringTask:

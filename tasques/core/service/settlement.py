@@ -228,6 +228,18 @@ def _given_up(outcome: WriteOutcome[D], *, doubtful: bool) -> errors.Unavailable
     return errors.StoreUnavailable(reason)
 
 
+def refusal(error: errors.TasquesError, *, doubtful: bool) -> errors.TasquesError:
+    """
+    What to raise where a change is refused because of what others made of the document.
+
+    It is *error*, unless an earlier try of the change may have taken place: then nobody may say that
+    it was refused (see :attr:`Overtaken.doubtful`).
+    """
+    if not doubtful:
+        return error
+    return errors.OutcomeUnknown(f"it may have been done, and since then: {error}")
+
+
 class _Pause:
     """
     Exponential backoff with full jitter, up to a deadline.

@@ -22,7 +22,7 @@ from tasques.core.ports import ArchiveStore, Create, ReadOutcome, Replace, Runti
 from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.meter import Meter
-from tasques.core.service.settlement import Overtaken, Settlement, digest, present
+from tasques.core.service.settlement import Overtaken, Settlement, digest, present, refusal
 from tasques.core.tasks import ClaimId, NewTask, State, StoredTask, Task, TaskKey
 from tasques.core.values import Duration
 
@@ -340,7 +340,7 @@ class TaskService:
                 if not isinstance(error, errors.TaskNotClaimed) or not _was_made_by(
                     operation, asker, current.document
                 ):
-                    raise _unless(doubtful, error) from error
+                    raise refusal(error, doubtful=doubtful) from error
                 settled = self._settlement.confirm(current, deadline=deadline)
             else:
                 write = Replace(document=decided.stamped(operation), expected=current.version)
@@ -362,18 +362,7 @@ def _present(current: ReadOutcome[Task], key: TaskKey, doubtful: bool) -> Stored
     try:
         return present(current, key)
     except errors.TaskError as error:
-        raise _unless(doubtful, error) from error
-
-
-def _unless(doubtful: bool, error: errors.TaskError) -> errors.TasquesError:
-    """
-    *error*, unless a try of the change may have taken place before others changed the task again.
-
-    Then nobody may say that it was refused.
-    """
-    if not doubtful:
-        return error
-    return errors.OutcomeUnknown(f"it may have been done, and since then: {error}")
+        raise refusal(error, doubtful=doubtful) from error
 
 
 def _was_made_by(operation: Operation, asker: Asker, task: Task) -> bool:
@@ -417,4 +406,4 @@ def _created_before(overtaken: Overtaken[Task], task: Task, *, has_key: bool) ->
     if has_key:
         raise errors.IdempotencyKeyReused(task.id)
     error = errors.TaskAlreadyExists(task.id)
-    raise _unless(overtaken.doubtful and found is None, error)
+    raise refusal(error, doubtful=overtaken.doubtful and found is None)
