@@ -171,7 +171,7 @@ def build(settings: Settings, backend: Backend, runtime: Runtime) -> Node:
         gate=clock.ensure_steady,
         on_waiting=claims.offer,
     )
-    election = _election(settings, backend, runtime, meter)
+    election = _election(settings, backend, runtime, clock, meter)
     scheduler = RecurringScheduler(
         backend.recurring_tasks,
         store,
@@ -267,13 +267,16 @@ def _background_counts(
     )
 
 
-def _election(settings: Settings, backend: Backend, runtime: Runtime, meter: Meter) -> Election:
+def _election(
+    settings: Settings, backend: Backend, runtime: Runtime, clock: ClockWatch, meter: Meter
+) -> Election:
     lock = settings.recurring.leader_lock
     return Election(
         backend.leader_locks,
         runtime,
         lease=lock.leader_lock_lease,
         interval=lock.run_interval,
+        gate=clock.ensure_trusted,
         on_change=_log_leadership,
         meter=meter,
     )

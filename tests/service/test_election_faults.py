@@ -12,10 +12,12 @@ from tasques.core.ports import Malformed
 from tasques.core.service.election import NOBODY, Election
 from tasques.testing.faulty import WriteFault
 from tests.service.recurring_world import (
+    LEASE,
     World,
     once,
+    seconds,
 )
-from tests.service.test_election import RELIED_ON, election, lock
+from tests.service.test_election import RELIED_ON, election, lock, run
 
 
 @pytest.fixture
@@ -156,3 +158,49 @@ def test_resigning_while_a_renewal_is_under_way_lets_go_all_the_same(world: Worl
         leader.step()
         assert leader.term() is None
         assert lock(world).document.released, moment
+
+
+# ------------------------------------------------------------------------- being unable to lead
+
+
+def test_who_cannot_do_a_leaders_work_leaves_it_to_others(world: World) -> None:
+    """
+    A server whose clock is wrong fires nothing; if it kept the lock, nobody would. It takes part
+    again when its clock is right.
+    """
+    wrong: list[str] = []
+
+    def gate() -> None:
+        if wrong:
+            raise errors.ClockUntrusted(wrong[0])
+
+    leader, other = election(world, gate=gate), election(world)
+    leader.step()
+    other.step()
+    wrong.append("six hours ahead")
+    assert leader.step().nanoseconds > 0
+    assert leader.term() is None
+    assert lock(world).document.released
+    # Free to take, and not taken; asked again in its usual time.
+    assert leader.step() == seconds(1)
+    assert lock(world).document.released
+    other.step()
+    assert other.term() is not None
+    world.runtime.sleep(2 * LEASE.seconds)
+    leader.step()
+    assert leader.leadership.leader_id == other.leader_id
+    wrong.clear()
+    world.runtime.sleep(2 * LEASE.seconds)
+    leader.step()
+    assert leader.term() is not None
+
+
+def test_who_could_never_do_it_never_takes_a_missing_lock(world: World) -> None:
+    """From its first step on."""
+
+    def gate() -> None:
+        raise errors.ClockUntrusted("six hours behind")
+
+    candidate = election(world, gate=gate)
+    assert run(world, candidate, until=world.runtime.monotonic() + 60) is None
+    assert world.locks.batches == []

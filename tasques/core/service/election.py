@@ -75,6 +75,8 @@ class Election:
     Args:
         lease: How long others wait for this server's next renewal before they take the lock.
         interval: Between looks and between renewals.
+        gate: Raises an :class:`~tasques.core.errors.Unavailable` while this server could not do a
+            leader's work; then it lets go of the lock, and leaves it to others.
         on_change: Told when another leads than before, as far as is known here; once for each.
     """
 
@@ -85,6 +87,7 @@ class Election:
         *,
         lease: Duration = Duration.of_seconds(5),
         interval: Duration = Duration.of_seconds(1),
+        gate: Callable[[], None] = lambda: None,
         on_change: Callable[[Leadership], None] = _nobody,
         meter: Meter | None = None,
     ) -> None:
@@ -92,6 +95,7 @@ class Election:
         self._settlement = Settlement(store, runtime, meter)
         self._lease = lease
         self._interval = interval
+        self._gate = gate
         self._on_change = on_change
         self._held: Held | None = None
         self._memory: Memory = None
@@ -149,12 +153,25 @@ class Election:
         """
         if self._resigned:
             return self._interval
-        if self._held is not None:
+        may_lead = self._may_lead()
+        if self._held is not None and may_lead:
             self._renew(self._held)
+        elif not may_lead:
+            self._release()
         if self._held is None:
-            self._campaign()
-        self._release_if_resigned()
-        return self._pause()
+            self._campaign(may_take=may_lead)
+        if self._resigned:
+            self._release()
+        return self._pause() if may_lead else self._interval
+
+    def _may_lead(self) -> bool:
+        try:
+            self._gate()
+        except errors.Unavailable as error:
+            if self._held is not None:
+                _log.warning("this server leaves it to others to lead: %s", error)
+            return False
+        return True
 
     def resign(self) -> None:
         """
@@ -164,12 +181,12 @@ class Election:
         ends it.
         """
         self._resigned = True
-        self._release_if_resigned()
+        self._release()
 
-    def _release_if_resigned(self) -> None:
-        if not self._resigned or self._held is None:
-            return
+    def _release(self) -> None:
         held, self._held = self._held, None
+        if held is None:
+            return
         released = attrs.evolve(held.lock, released=True, at=self._runtime.wall())
         try:
             self._write_over(held.version, released, "release", self._runtime.monotonic())
@@ -195,7 +212,7 @@ class Election:
         else:
             self._held = Held.since(settled, sent_at=sent_at, term=held.term)
 
-    def _campaign(self) -> None:
+    def _campaign(self, *, may_take: bool) -> None:
         if self._resigned:
             return
         asked_at = self._runtime.monotonic()
@@ -209,7 +226,8 @@ class Election:
             self._memory = None
         else:
             self._memory = observe(self._memory, current, now=now)
-        match next_move(self._memory, leader_id=self.leader_id, now=now):
+        move = next_move(self._memory, leader_id=self.leader_id, now=now)
+        match move if may_take else Move.WAIT:
             case Move.CREATE:
                 self._take(None)
             case Move.TAKE if self._memory is not None:
