@@ -224,8 +224,8 @@ class Setup:
         wrong = {index: fields.wrong for index, fields in compared.items() if fields.wrong}
         if wrong:
             texts = [f"{index} ({', '.join(fields)})" for index, fields in sorted(wrong.items())]
-            # Not "different", which would keep whoever waits for `setup` from ever serving: tasks do
-            # well in such an index, and health goes on naming it.
+            # Not "different", which would keep whoever waits for `setup` from ever serving: tasks are
+            # handed out and finished there too, and health goes on naming it.
             yield SetupStep(
                 what=what,
                 state="tolerated",
