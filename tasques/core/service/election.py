@@ -160,8 +160,7 @@ class Election:
             self._release()
         if self._held is None:
             self._campaign(may_take=may_lead)
-        if self._resigned:
-            self._release()
+        self._release_if_resigned()
         return self._pause() if may_lead else self._interval
 
     def _may_lead(self) -> bool:
@@ -181,7 +180,11 @@ class Election:
         ends it.
         """
         self._resigned = True
-        self._release()
+        self._release_if_resigned()
+
+    def _release_if_resigned(self) -> None:
+        if self._resigned:
+            self._release()
 
     def _release(self) -> None:
         held, self._held = self._held, None
