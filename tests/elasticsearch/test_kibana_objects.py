@@ -121,7 +121,7 @@ def test_ids_are_unique_and_the_same_each_time() -> None:
 
 def test_every_reference_leads_to_an_object_before_it() -> None:
     """Kibana refuses an object with a reference to nothing."""
-    seen = set()
+    seen: set[tuple[str, str]] = set()
     for item in OBJECTS:
         names = [reference["name"] for reference in item["references"]]
         assert len(set(names)) == len(names)
