@@ -11,6 +11,7 @@ Pure (data and functions; no request is sent from there):
 - :mod:`~tasques.adapters.elasticsearch.recurring_documents`: a recurring task likewise.
 - :mod:`~tasques.adapters.elasticsearch.lock_documents`: a leader's lock likewise.
 - :mod:`~tasques.adapters.elasticsearch.queries`: the searches, each with its reason.
+- :mod:`~tasques.adapters.elasticsearch.kibana_objects`: what Kibana shows tasks with.
 - :mod:`~tasques.adapters.elasticsearch.answers`: the shape of what Elasticsearch answers.
 - :mod:`~tasques.adapters.elasticsearch.nesting`: JSON too deep for a parser.
 - :mod:`~tasques.adapters.elasticsearch.errors`: what its failures mean to us, as one table.
@@ -29,6 +30,7 @@ Acting:
 - :mod:`~tasques.adapters.elasticsearch.recurring_store`: the store of recurring tasks.
 - :mod:`~tasques.adapters.elasticsearch.lock_store`: the store of leaders' locks.
 - :mod:`~tasques.adapters.elasticsearch.setup`: templates, lifecycle, the first archive index.
+- :mod:`~tasques.adapters.elasticsearch.kibana`: giving Kibana that, as the last part of setting up.
 - :mod:`~tasques.adapters.elasticsearch.health`: what keeps the cluster from being relied on.
 - :mod:`~tasques.adapters.elasticsearch.backend`: all of it together.
 - :mod:`~tasques.adapters.elasticsearch.plugin`: the door by which it comes in.
