@@ -10,6 +10,7 @@ Pure (data and functions; no request is sent from there):
 - :mod:`~tasques.adapters.elasticsearch.documents`: a task as a document, and back.
 - :mod:`~tasques.adapters.elasticsearch.recurring_documents`: a recurring task likewise.
 - :mod:`~tasques.adapters.elasticsearch.lock_documents`: a leader's lock likewise.
+- :mod:`~tasques.adapters.elasticsearch.archive_documents`: a copy of a finished task likewise.
 - :mod:`~tasques.adapters.elasticsearch.queries`: the searches, each with its reason.
 - :mod:`~tasques.adapters.elasticsearch.kibana_objects`: what Kibana shows tasks with.
 - :mod:`~tasques.adapters.elasticsearch.answers`: the shape of what Elasticsearch answers.
@@ -29,6 +30,8 @@ Acting:
 - :mod:`~tasques.adapters.elasticsearch.store`: the store of tasks.
 - :mod:`~tasques.adapters.elasticsearch.recurring_store`: the store of recurring tasks.
 - :mod:`~tasques.adapters.elasticsearch.lock_store`: the store of leaders' locks.
+- :mod:`~tasques.adapters.elasticsearch.archive_places`: the indices in which the archive lies.
+- :mod:`~tasques.adapters.elasticsearch.archive_store`: the store of finished tasks.
 - :mod:`~tasques.adapters.elasticsearch.setup`: templates, lifecycle, the first archive index.
 - :mod:`~tasques.adapters.elasticsearch.kibana`: giving Kibana that, as the last part of setting up.
 - :mod:`~tasques.adapters.elasticsearch.health`: what keeps the cluster from being relied on.
