@@ -115,6 +115,32 @@ def test_a_gate_that_is_shut_lets_nothing_happen(world: World) -> None:
     assert world.recurring.batches == []
 
 
+@pytest.mark.parametrize("method", ["find_all", "find_changed"])
+def test_a_clock_that_jumps_during_a_step_decides_nothing_in_it(world: World, method: str) -> None:
+    """Else the slots of six hours would be decided at once, and none fired until they have passed."""
+    world.add(recurring(catch_up=CatchUp.ALL))
+    server = world.server().lead()
+    jumped: list[str] = []
+
+    def gate() -> None:
+        if jumped:
+            raise errors.ClockUntrusted("six hours ahead")
+
+    def jump(reading: str) -> bool:
+        if reading == method and not jumped:
+            world.runtime.jump(seconds(6 * 3600))
+            jumped.append(reading)
+        return False
+
+    server.scheduler._gate = gate
+    world.recurring.is_down = jump
+    with pytest.raises(errors.ClockUntrusted):
+        server.scheduler.step()
+    assert jumped
+    assert world.one().recurrence.decided_until == at(0)
+    assert world.made() == []
+
+
 # ---------------------------------------------------------------------- taking up changes
 
 

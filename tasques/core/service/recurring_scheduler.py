@@ -25,7 +25,7 @@ from tasques.core.service.election import Election, NotLeading
 from tasques.core.service.meter import Meter
 from tasques.core.service.slot_firing import SlotFiring
 from tasques.core.tasks import StoredTask
-from tasques.core.values import Duration
+from tasques.core.values import Duration, Instant
 
 #: A server that does not lead looks so often whether it does by now; one that leads, whether a
 #: slot has come.
@@ -140,12 +140,26 @@ class RecurringScheduler:
 
     def _fire_due(self, term: Version) -> Duration:
         """Advance what is due by one slot each; returns when there is more to do."""
-        now = self._runtime.wall()
+        now = self._now()
         for batch in batches(self._agenda.due(now)):
             self._firing.advance(batch, now, term)
         now = self._runtime.wall()
         # Compared as instants: what lies in another age is too far off for a duration.
         return max(self._agenda.next_at(latest=now.plus(_GLANCE)), now).since(now)
+
+    def _now(self) -> Instant:
+        """
+        The time to decide by.
+
+        Whether the clock may decide is asked after it was read: a clock that jumps while recurring
+        tasks are read would else decide the slots of hours to come.
+
+        Raises:
+            ClockUntrusted: If it may not.
+        """
+        now = self._runtime.wall()
+        self._gate()
+        return now
 
     def _forget(self) -> None:
         self._term = None
@@ -184,7 +198,7 @@ class RecurringScheduler:
             if task.is_led_by_another(term):
                 self._ensure_latest(term)
             if in_doubt or task.loaded_at is None or task.recurrence.term != term:
-                marked.append((stored, task.taken_up(now=self._runtime.wall(), term=term)))
+                marked.append((stored, task.taken_up(now=self._now(), term=term)))
             else:
                 self._agenda.learn(stored)
         for batch in batches(marked):
