@@ -19,19 +19,25 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from tasques.adapters.memory.backend import MemoryBackend
 from tasques.adapters.memory.waiting import WaitingTasks
 from tasques.core import lifecycle
+from tasques.core.archive import finished_at
 from tasques.core.documents import Stored, Version
 from tasques.core.json_object import JsonObject
 from tasques.core.ports import (
     ClaimableQuery,
     Conflict,
     Create,
+    Delete,
+    Deleted,
     Exists,
+    FinishedQuery,
     Invalid,
+    Missing,
     Replace,
     TaskStore,
     Written,
 )
 from tasques.core.queues import QueueName, TaskId
+from tasques.core.recurring import RecurringTaskId
 from tasques.core.tasks import MAX_PRIORITY, MAX_RETRY_TIMES, NewTask, StoredTask, Task, TaskKey
 from tasques.core.values import Duration, Instant
 from tasques.testing import strategies
@@ -40,6 +46,7 @@ from tasques.testing.fake_runtime import FakeRuntime
 
 SECOND = Duration.of_seconds(1)
 QUEUES = tuple(QueueName(name) for name in "abc")
+RECURRING = tuple(RecurringTaskId(id) for id in ("hourly", "daily"))
 
 
 @pytest.fixture
@@ -200,14 +207,24 @@ def test_what_does_not_wait_cannot_be_removed() -> None:
 # ------------------------------------------------------------------- beside a plain dictionary
 
 
+TIMES = st.integers(-5, 5).map(lambda seconds: NOW.plus(Duration.of_seconds(seconds)))
+
+
+@st.composite
+def some_tasks(draw: st.DrawFn) -> Task:
+    """Any legal task of few queues, ids, times and recurring tasks."""
+    ids = st.sampled_from("xyz").map(TaskId)
+    task = draw(strategies.tasks(queues=st.sampled_from(QUEUES), ids=ids, times=TIMES))
+    recurring = draw(st.none() | st.sampled_from(RECURRING))
+    return attrs.evolve(task, recurring_task_id=recurring)
+
+
 class BesideADictionary(RuleBasedStateMachine):
     """Any legal documents in any order; every search is compared with a look at all of them."""
 
     keys: Bundle[TaskKey] = Bundle("keys")
-    times = st.integers(-5, 5).map(lambda seconds: NOW.plus(Duration.of_seconds(seconds)))
-    documents = strategies.tasks(
-        queues=st.sampled_from(QUEUES), ids=st.sampled_from("xyz").map(TaskId), times=times
-    )
+    times = TIMES
+    documents = some_tasks()
 
     @initialize()
     def begin(self) -> None:
@@ -226,6 +243,8 @@ class BesideADictionary(RuleBasedStateMachine):
 
     @rule(key=keys, task=documents, moved=st.integers(-1, 1))
     def replace(self, key: TaskKey, task: Task, moved: int) -> None:
+        if key not in self.expected:
+            return
         task = attrs.evolve(task, queue=key.queue, id=key.id)
         current = self.expected[key].version
         expected = Version(current.primary_term, current.seq_no + moved)
@@ -239,6 +258,19 @@ class BesideADictionary(RuleBasedStateMachine):
     def replace_what_may_be_missing(self, task: Task) -> None:
         [outcome] = self.store.write([Replace(document=task, expected=Version(1, 0))])
         assert outcome == Conflict()
+
+    @rule(key=consumes(keys), moved=st.integers(-1, 1))
+    def delete(self, key: TaskKey, moved: int) -> None:
+        if key not in self.expected:
+            return
+        current = self.expected[key]
+        expected = Version(current.version.primary_term, current.version.seq_no + moved)
+        [outcome] = self.store.write([Delete(document=current.document, expected=expected)])
+        if moved:
+            assert outcome == Conflict()
+        else:
+            assert outcome == Deleted()
+            del self.expected[key]
 
     def written(self, outcome: object, task: Task) -> None:
         assert isinstance(outcome, Written)
@@ -271,9 +303,40 @@ class BesideADictionary(RuleBasedStateMachine):
         over.sort(key=_time_out_order)
         assert found == over[:limit]
 
+    @rule(before=times, recurring_before=times, limit=st.integers(0, 9), data=st.data())
+    def find_finished(
+        self, before: Instant, recurring_before: Instant, limit: int, data: st.DataObject
+    ) -> None:
+        everything = list(self.expected.values())
+        but = data.draw(st.lists(st.sampled_from(everything))) if everything else []
+        query = FinishedQuery(
+            before=before, recurring_before=recurring_before, limit=limit, but=tuple(but)
+        )
+        over = [
+            stored
+            for stored in everything
+            if stored.document.state.is_final
+            and finished_at(stored.document)
+            <= (before if stored.document.recurring_task_id is None else recurring_before)
+            and stored not in but
+        ]
+        over.sort(key=lambda s: (finished_at(s.document), s.document.id, s.document.queue))
+        assert self.store.find_finished(query) == over[:limit]
+
+    @rule(queue=st.sampled_from(QUEUES), id=st.sampled_from(RECURRING))
+    def count_outstanding(self, queue: QueueName, id: RecurringTaskId) -> None:
+        outstanding = [
+            stored
+            for stored in self.expected.values()
+            if stored.document.queue == queue
+            and stored.document.recurring_task_id == id
+            and not stored.document.state.is_final
+        ]
+        assert self.store.count_outstanding(queue, id) == len(outstanding)
+
     @rule(key=consumes(keys))
     def get(self, key: TaskKey) -> None:
-        assert self.store.get([key]) == [self.expected[key]]
+        assert self.store.get([key]) == [self.expected.get(key, Missing())]
 
 
 def _time_out_order(stored: StoredTask) -> tuple[Instant, str, str]:
