@@ -1,0 +1,114 @@
+"""The API over a real Elasticsearch, where what it answers depends on what documents can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import attrs
+import pytest
+
+from tasques.adapters.elasticsearch import settings
+from tasques.adapters.elasticsearch.backend import ElasticsearchBackend
+from tasques.bootstrap import build
+from tasques.core.archive import ArchivedTask
+from tasques.core.documents import Stored
+from tasques.core.ports import Create, Delete, Replace
+from tasques.core.queues import QueueName, TaskId
+from tasques.core.recurring import RecurringTaskId
+from tasques.core.tasks import Extensions, TaskKey
+from tasques.runtime import ThreadRuntime
+from tasques.server.app import create_app
+from tasques.server.options import ServerOptions
+from tasques.settings import Settings
+from tests.server.conftest import Api
+from tools.elasticsearch_node import call
+
+KEY = TaskKey(QueueName("mail"), TaskId("x"))
+
+
+@attrs.frozen
+class Served:
+    """A server without background work, and what lies behind it."""
+
+    api: Api
+    backend: ElasticsearchBackend
+    url: str
+    prefix: str
+
+    def refresh(self) -> None:
+        """Let searches see what was written."""
+        call(self.url, "POST", f"/{self.prefix}*/_refresh?expand_wildcards=all")
+
+
+@pytest.fixture
+def served(elasticsearch_url: str, prefix: str) -> Iterator[Served]:
+    runtime = ThreadRuntime()
+    options = {"elasticsearch.addresses": elasticsearch_url, "elasticsearch.prefix": prefix}
+    backend = ElasticsearchBackend.connect(settings.parse("elasticsearch:", options), runtime)
+    backend.setup(apply=True)
+    node = build(Settings(), backend, runtime)
+    yield Served(
+        Api(create_app(node.services, ServerOptions())), backend, elasticsearch_url, prefix
+    )
+    node.services.claims.close()
+    node.stop()
+
+
+def test_the_life_of_a_recurring_task(served: Served) -> None:
+    """Every field comes back from the document, and each change is seen at once, in the list too."""
+    api = served.api
+    assert api.call("GET", "/recurring_tasques").json == []
+    definition = {"queue": "mail", "kind": "send", "args": {"n": 2**70 + 1}, "retry_times": 0}
+    for id in ("b", "é", "a b#c?"):
+        created = api.repeat(id=id, catch_up="skip", task_definition=definition)
+        path = f"/recurring_tasques/{quote(id, safe='')}"
+        assert api.call("GET", path).json == created
+        paused = api.call("POST", f"{path}/pause").json
+        assert paused["paused_at"]
+        assert paused["task_definition"]["args"] == {"n": 2**70 + 1}
+    listed = api.call("GET", "/recurring_tasques").json
+    assert [each["id"] for each in listed] == ["a b#c?", "b", "é"]
+    assert api.call("POST", "/recurring_tasques/b/run").json["recurring_task_id"] == "b"
+    deleted = api.call("DELETE", "/recurring_tasques/b").json
+    assert deleted["metadata"]["version"]["seq_num"] > created["metadata"]["version"]["seq_num"]
+    assert api.call("GET", "/recurring_tasques/b").status_code == 404
+    again = api.repeat(id="b")
+    assert "catch_up" not in again
+    (stored,) = served.backend.recurring_tasks.get([RecurringTaskId("b")])
+    assert isinstance(stored, Stored)
+    assert str(stored.document.created_at) == again["metadata"]["created_at"]
+
+
+def test_the_id_of_a_claim_is_stored(served: Served) -> None:
+    """Another server knows it; where it was lost the worker alone decides."""
+    api, store = served.api, served.backend.tasks
+    api.create(id="x")
+    (claimed,) = api.claim(block_for="10s")
+    assert api.call("GET", "/tasques/mail/x").json == claimed
+    other = {"X-TASQUES-CLAIM-ID": "other"}
+    path = "/tasques/reports/mail/x"
+    assert api.call("PUT", path, {}, worker="w1", headers=other).status_code == 403
+    (stored,) = store.get([KEY])
+    assert isinstance(stored, Stored)
+    rewritten = attrs.evolve(stored.document, extensions=Extensions())
+    store.write([Replace(document=rewritten, expected=stored.version)])
+    assert api.call("PUT", path, {}, worker="w1", headers=other).status_code == 200
+
+
+def test_an_archived_task_is_found(served: Served) -> None:
+    """About a second after it was archived; before, and by those who do not ask, it is not."""
+    api, backend = served.api, served.backend
+    assert api.call("GET", "/tasques/mail/x?archived=true").status_code == 404
+    api.create(id="x")
+    api.claim(block_for="10s")
+    done = api.call("PUT", "/tasques/done/mail/x", {"data": {"ok": True}}, worker="w1").json
+    (stored,) = backend.tasks.get([KEY])
+    assert isinstance(stored, Stored)
+    copy = ArchivedTask(task=stored.document, origin=stored.version)
+    backend.archive.write([Create(document=copy)])
+    backend.tasks.write([Delete(document=stored.document, expected=stored.version)])
+    served.refresh()
+    found = api.call("GET", "/tasques/mail/x?archived=true").json
+    assert {**found, "metadata": 0} == {**done, "metadata": 0, "archived": True}
+    assert api.call("GET", "/tasques/mail/x").status_code == 404
