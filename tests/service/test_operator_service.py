@@ -10,7 +10,7 @@ import pytest
 
 from tasques.adapters.memory.backend import MemoryBackend
 from tasques.core import errors, lifecycle
-from tasques.core.documents import Stored
+from tasques.core.documents import Operation, Stored
 from tasques.core.listing import TaskFilter
 from tasques.core.ports import Create, Replace, Write
 from tasques.core.queues import QueueName, TaskId, WorkerId
@@ -247,3 +247,21 @@ def test_a_store_that_never_takes_it_is_reported(world: World) -> None:
     assert outcome.outcome is Outcome.FAILED
     assert outcome.reason
     assert world.runtime.monotonic() - began >= Duration.of_seconds(10).seconds - 2
+
+
+def test_what_may_have_been_done_is_not_called_impossible(world: World) -> None:
+    """Delayed, the answer lost, and claimed before anybody could look: nobody can say."""
+    world.put(waiting("t"))
+
+    def fault(write: Write[Task]) -> WriteFault | None:
+        world.fault = lambda write: None
+        world.backend.tasks.write([write])
+        stored = world.stored("t")
+        taken = lifecycle.claim(stored.document, worker=WORKER, now=NOW)
+        taken = taken.stamped(Operation(token="the worker's", verb="claim"))
+        world.backend.tasks.write([Replace(document=taken, expected=stored.version)])
+        return WriteFault.LOST_REQUEST
+
+    world.fault = fault
+    with pytest.raises(errors.OutcomeUnknown):
+        world.operators.apply(Delay(run_at=NOW), TaskKey(MAIL, TaskId("t")))

@@ -19,7 +19,7 @@ from tasques.core.documents import Operation
 from tasques.core.listing import ListOrder, Position, QueueSummary, TaskFilter, TaskQuery
 from tasques.core.ports import ArchiveStore, Replace, Runtime, TaskStore, WriteOutcome
 from tasques.core.service.meter import Meter
-from tasques.core.service.settlement import Overtaken, Settlement, present
+from tasques.core.service.settlement import Overtaken, Settlement, present, refusal
 from tasques.core.tasks import MAX_PRIORITY, MIN_PRIORITY, StoredTask, Task, TaskKey
 from tasques.core.values import Duration, Instant
 
@@ -261,16 +261,21 @@ class OperatorService:
     ) -> StoredTask:
         """Follow *write* to its end, deciding anew whenever somebody else was first."""
         key = write.document.key
+        doubtful = False
         for _ in range(_TRIES):
             settled = self._settlement.settle(write, deadline=deadline, first=first)
             if not isinstance(settled, Overtaken):
                 if settled.document.state.is_claimable:
                     self._on_waiting(settled)
                 return settled
-            current = present(settled.current, key)
-            if not meant(current.document):
-                raise errors.TaskNotFound(key.queue, key.id)
-            write, first = self._write(operation, current), None
+            doubtful = doubtful or settled.doubtful
+            try:
+                current = present(settled.current, key)
+                if not meant(current.document):
+                    raise errors.TaskNotFound(key.queue, key.id)
+                write, first = self._write(operation, current), None
+            except errors.TaskError as error:
+                raise refusal(error, doubtful=doubtful) from error
         raise errors.VersionConflict(key.id)
 
     def _write(self, operation: TaskOperation, stored: StoredTask) -> Replace[Task]:
