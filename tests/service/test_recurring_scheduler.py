@@ -175,6 +175,8 @@ def test_what_a_search_does_not_show_is_found_when_all_are_looked_at(world: Worl
     assert world.one("unseen").loaded_at is not None
     server.run(world.runtime, 300)
     assert {task.recurring_task_id for task in world.there()} == {"unseen"}
+    slots = [write.document.id for write in world.recurring.sent if write.document.loaded_at]
+    assert slots.count("gone") == 1, "it was taken up once, and nothing else was tried"
 
 
 def test_a_search_that_shows_what_was_before_changes_nothing(world: World) -> None:
@@ -197,6 +199,22 @@ def test_a_leader_that_cannot_read_says_so_and_begins_again(world: World) -> Non
     world.recurring.is_down = lambda method: False
     server.run(world.runtime, 11)
     assert len(world.there()) == 1
+
+
+def test_what_was_in_doubt_is_read_until_it_is_known_again(world: World) -> None:
+    """And no longer."""
+    world.add(recurring(every="@every 1m"))
+    server = world.server(patience=seconds(0.5))
+    world.tasks.script = lambda write, number: (
+        WriteFault.REJECTED if world.runtime.monotonic() < 64 else None
+    )
+    read: list[float] = []
+    world.recurring.is_down = lambda method: (
+        read.append(world.runtime.monotonic()) if method == "get" else False
+    )
+    server.run(world.runtime, 90)
+    assert len(world.there()) == 1
+    assert 60 < max(read) < 70
 
 
 def test_an_expression_that_is_none_is_logged_once_and_left_out(

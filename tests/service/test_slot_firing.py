@@ -97,11 +97,14 @@ def test_a_fault_at_any_creation_costs_no_slot(
     assert world.one().recurrence.pending is None
 
 
+@pytest.mark.parametrize("patience", [0.5, 2.0])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_store_in_trouble_for_a_while_costs_no_slot(world: World, fault: WriteFault) -> None:
-    """Not even of those that came meanwhile."""
+def test_a_store_in_trouble_for_a_while_costs_no_slot(
+    world: World, fault: WriteFault, patience: float
+) -> None:
+    """Not even of those that came meanwhile; nor where following it up costs the lease."""
     world.add(recurring(catch_up=CatchUp.ALL))
-    server = world.server()
+    server = world.server(patience=seconds(patience))
     server.run(world.runtime, 5)
     trouble = range(int(world.runtime.monotonic()), 30)
     during = lambda write, number: fault if world.runtime.monotonic() < trouble.stop else None  # noqa: E731

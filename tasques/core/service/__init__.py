@@ -19,9 +19,18 @@ The claim path:
 - :mod:`~tasques.core.service.candidates`: what it found and has not handed out yet.
 - :mod:`~tasques.core.service.allotment`: who gets which of them.
 
+Recurring tasks:
+
+- :mod:`~tasques.core.service.recurring_service`: what their owners do with them.
+- :mod:`~tasques.core.service.election`: whether this server leads.
+- :mod:`~tasques.core.service.recurring_scheduler`: takes up changes, where it does.
+- :mod:`~tasques.core.service.agenda`: what the leader knows, and its writes.
+- :mod:`~tasques.core.service.slot_firing`: decides the slots that have come, and makes their tasks.
+
 In the background:
 
 - :mod:`~tasques.core.service.reaper`: ends claims whose time is over.
+- :mod:`~tasques.core.service.archiver`: moves what has been finished for a while.
 - :mod:`~tasques.core.service.clock`: how far this server's clock is from the store's.
 - :mod:`~tasques.core.service.health`: whether this server can be relied on.
 """
