@@ -10,9 +10,9 @@ import attrs
 import pytest
 
 from tasques.core import errors
-from tasques.core.archive import archive_key
+from tasques.core.archive import ArchivedTask, archive_key
 from tasques.core.documents import Version
-from tasques.core.ports import Delete, Malformed, Missing
+from tasques.core.ports import Create, Delete, Malformed, Missing
 from tasques.core.recurring import Decision, SlotOutcome
 from tasques.core.service.archiver import Archiver
 from tasques.core.tasks import State, Task, TaskKey
@@ -24,6 +24,7 @@ from tests.service.archive_world import (
     copies,
     in_queue,
     original,
+    retry_and_finish,
 )
 from tests.service.recurring_world import (
     World,
@@ -264,3 +265,34 @@ def test_a_malformed_copy_is_left_alone_and_said_so(
     archiver(world).step()
     assert in_queue(world, task.key) == task
     assert ["malformed" in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_an_old_find_does_not_take_the_place_of_the_last_copy(world: World) -> None:
+    """
+    A search showed what was before the task was retried, finished again and archived.
+
+    The copy of its last version stays; the old one is not written over it.
+    """
+    key = add_done(world)
+    [old] = world.tasks.store.get([key])
+    retry_and_finish(world, key)
+    last = original(world, key)
+    world.runtime.advance(seconds(DAY + 1))
+    archiver(world).step()
+    assert in_queue(world, key) is None
+
+    world.tasks.store.find_finished = lambda query: [old]
+    archiver(world).step()
+    assert [copy.task for copy in copies(world, last)] == [last]
+
+
+def test_a_copy_of_what_a_failover_discarded_holds_nothing_back(world: World) -> None:
+    """A later version was copied, and is not there any more: what is there counts."""
+    key = add_done(world)
+    task = original(world, key)
+    later = ArchivedTask(task=attrs.evolve(task, priority=9), origin=Version(1, 99))
+    world.archive.store.write([Create(document=later)])
+    world.runtime.advance(seconds(DAY))
+    archiver(world).step()
+    assert in_queue(world, key) is None
+    assert [copy.task for copy in copies(world, task)] == [task]

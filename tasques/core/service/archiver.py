@@ -154,7 +154,7 @@ class Archiver:
         for stored, copies in zip(tasks, self._archive.find_copies(keys), strict=True):
             if (readable := _readable(copies)) is None:
                 _log.error("the copy of [%s] in the archive is malformed", stored.document.key)
-            else:
+            elif not _has_later(readable, stored) or self._is_present(stored):
                 plans.append((stored, plan_copy(stored, readable)))
         outcomes = self._archive.write([_write(plan) for _, plan in plans])
         copied = [
@@ -165,6 +165,16 @@ class Archiver:
         # A task that goes before its surplus copies leaves them to nobody.
         left = set(self._remove([copy for _, plan in copied for copy in plan.surplus]))
         return [stored for stored, plan in copied if left.isdisjoint(plan.surplus)]
+
+    def _is_present(self, stored: StoredTask) -> bool:
+        """
+        Whether *stored* is still what is in its queue.
+
+        Asked where a copy of a later version is in the archive. Mostly a search has shown what moved
+        on since, and its copy must not take the later one's place; but a later version may also have
+        been one that a failover discarded.
+        """
+        return list(self._tasks.get([stored.document.key])) == [stored]
 
     def _delete(self, tasks: Sequence[StoredTask]) -> list[StoredTask]:
         """Delete *tasks* from their queues, unless they have changed; returns those deleted."""
@@ -213,6 +223,11 @@ def _readable(copies: Sequence[StoredCopy | Malformed]) -> list[StoredCopy] | No
     """*copies*, or None if one of them is malformed."""
     readable = [copy for copy in copies if isinstance(copy, Stored)]
     return readable if len(readable) == len(copies) else None
+
+
+def _has_later(copies: Sequence[StoredCopy], stored: StoredTask) -> bool:
+    """Whether one of *copies* is of a later version than *stored*."""
+    return any(copy.document.origin > stored.version for copy in copies)
 
 
 def _write(plan: CopyPlan) -> Write[ArchivedTask]:
