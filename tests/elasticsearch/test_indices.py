@@ -81,9 +81,9 @@ def test_ours_maps_all_that_the_original_maps() -> None:
             assert (compared.missing, compared.wrong) == ({}, ())
 
 
-def test_queues_and_archive_add_only_rank_and_ext() -> None:
+def test_ours_adds_rank_expiry_and_ext_only() -> None:
     """Whatever else would be mapped is another server's to understand."""
-    assert set(QUEUE_FIELDS) - set(TASK_FIELDS) == {"rank", "ext"}
+    assert set(QUEUE_FIELDS) - set(TASK_FIELDS) == {"rank", "expires_at", "ext"}
     by_name = {t.name: t for t in templates(NAMES, policy_name=None)}
     archive = json.loads(msgspec.json.encode(by_name[".tasques_archive_index_template"].composable))
     recurring = json.loads(
