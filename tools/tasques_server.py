@@ -74,6 +74,7 @@ class TasquesServer:
         *,
         users: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
         start_seconds: float = 60.0,
     ) -> None:
         """
@@ -84,6 +85,7 @@ class TasquesServer:
                 nobody else sees them.
             users: Who may use the API, with their passwords; empty for everybody.
             arguments: Further arguments of ``tasques serve``.
+            environment: Further variables, beside those of this process.
             start_seconds: How long it may take to become ready.
         """
         self._folder = Path(tempfile.mkdtemp(prefix="tasques-server-"))
@@ -92,6 +94,7 @@ class TasquesServer:
         self._settings = dict(settings or {})
         self._users = dict(users or {})
         self._arguments = tuple(arguments)
+        self._more_environment = dict(environment or {})
         self._start_seconds = start_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
@@ -157,12 +160,7 @@ class TasquesServer:
         with (self._folder / "log").open("ab") as log:
             # A session of its own: an interrupt at the terminal is for the tests.
             self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "tasques.cli", "serve"),
-                    *("--bind", f"127.0.0.1:{self._port}"),
-                    *self._config(),
-                    *self._arguments,
-                ],
+                self._command(),
                 cwd=_CHECKOUT,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
@@ -281,6 +279,14 @@ class TasquesServer:
     ) -> None:
         self.close()
 
+    def _command(self) -> list[str]:
+        return [
+            *(sys.executable, "-m", "tasques.cli", "serve"),
+            *("--bind", f"127.0.0.1:{self._port}"),
+            *self._config(),
+            *self._arguments,
+        ]
+
     def _config(self) -> list[str]:
         """Users can only be given in a file, and the file must be nobody else's to read."""
         if not self._users:
@@ -295,7 +301,7 @@ class TasquesServer:
         # Settings of whoever runs the tests are none of the server's.
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("TASQUES_")}
         given = {_variable(name): value for name, value in self._settings.items()}
-        return {**inherited, "PYTHONUNBUFFERED": "1", **given}
+        return {**inherited, **self._more_environment, "PYTHONUNBUFFERED": "1", **given}
 
     def _last_lines(self) -> str:
         return "\n".join(self.log.splitlines()[-30:])
