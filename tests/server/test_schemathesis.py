@@ -34,6 +34,9 @@ EXAMPLES = os.environ.get("TASQUES_TEST_SCHEMATHESIS_EXAMPLES", "10")
 ROOT = Path(__file__).parents[2]
 MOMENT = Duration.parse("1ms")
 
+#: Parameters that are not described are not looked at, so a request that has some is not wrong.
+CONFIGURATION = "[generation]\nallow-extra-parameters = false\n"
+
 
 class Impatient:
     """Claims that wait for a moment, however long they are told to: 2562047h is allowed."""
@@ -75,6 +78,7 @@ def test_schemathesis_finds_no_fault(
     count = Count()
     app.add_middleware(count)
     front = serve(app)
+    (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
     run = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run", f"{front.url}/openapi.json"),
