@@ -14,6 +14,7 @@ import pluggy
 
 from tasques.core.metrics import MetricFamily
 from tasques.core.ports import Backend, Runtime
+from tasques.core.service.election import Leadership
 
 #: The name under which pluggy and the entry points know this project.
 PROJECT = "tasques"
@@ -63,4 +64,18 @@ def tasques_wsgi() -> Mapping[str, WSGIApplication] | None:
     Asked for once, before requests are taken, and after ``tasques_metrics``. Each answers GET at
     exactly its path, behind the same credentials as the API, with the same request ids and log.
     A path that the server or another plugin has is an error at the start.
+    """
+
+
+@hookspec
+def tasques_leader_changed(leadership: Leadership) -> None:
+    """
+    Learn who leads, as far as this server knows, whenever that changes.
+
+    Best effort: told on a thread of its own, after the fact, perhaps in another order than it
+    happened, and not at all when the server stops before. An error is logged and concerns nobody
+    else.
+
+    Args:
+        leadership: Who leads, whether it is this server, since when and in which term.
     """

@@ -1,0 +1,302 @@
+"""One server's use cases on a backend, with its background work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from tasques.bootstrap.measurements import background_counts, present_state
+from tasques.core.ports import Backend, Runtime, TaskStore
+from tasques.core.service.archiver import Archiver, ArchiverOptions
+from tasques.core.service.claims import ClaimDispatcher
+from tasques.core.service.clock import ClockLimits, ClockWatch
+from tasques.core.service.defaults import Defaults
+from tasques.core.service.election import Election, Leadership
+from tasques.core.service.group_commit import GroupCommit
+from tasques.core.service.health import Health
+from tasques.core.service.held_tasks import HeldTasks
+from tasques.core.service.measured_store import MeasuredTaskStore
+from tasques.core.service.meter import Meter
+from tasques.core.service.operator_service import OperatorService
+from tasques.core.service.queue_depths import QueueDepths
+from tasques.core.service.queue_limits import QueueLimits
+from tasques.core.service.queue_policies import QueuePolicies
+from tasques.core.service.reaper import Reaper, ReaperOptions
+from tasques.core.service.recurring_scheduler import RecurringScheduler, SchedulerOptions
+from tasques.core.service.recurring_service import RecurringService
+from tasques.core.service.services import Services
+from tasques.core.service.task_service import TaskService
+from tasques.core.values import Duration
+from tasques.runtime import Loop, local_zone
+from tasques.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+_LOOPS_STOP_WITHIN: Final = Duration.of_seconds(1)
+#: Leadership is lost in seconds, so what concerns it does not wait longer after an error.
+_LEADERS_AFTER_ERROR: Final = Duration.of_seconds(1)
+
+
+@attrs.frozen(kw_only=True)
+class Node:
+    """
+    One server's use cases on a backend, with its background work.
+
+    Attributes:
+        store: The backend's, with writes going together.
+        loops: Started by :meth:`start`; without them nobody ends claims that time out, archives or
+            stands for election, and health knows nothing.
+    """
+
+    backend: Backend
+    store: TaskStore
+    services: Services
+    election: Election
+    loops: tuple[Loop, ...]
+
+    def start(self) -> None:
+        """Begin the background work."""
+        for loop in self.loops:
+            loop.start()
+
+    def stop(self) -> None:
+        """End the background work and let go of the backend; the front has stopped before."""
+        for loop in self.loops:
+            if not loop.stop(_LOOPS_STOP_WITHIN):
+                _log.warning("the loop %s did not end in time", loop.name)
+        # After the loops: what a leader had under way is written, and nothing more will be.
+        self.election.resign()
+        self.backend.close()
+
+
+@attrs.frozen(kw_only=True)
+class _Parts:
+    """What everything else is put together from."""
+
+    settings: Settings
+    backend: Backend
+    runtime: Runtime
+    meter: Meter
+    store: TaskStore
+    clock: ClockWatch
+
+
+def _nobody(leadership: Leadership) -> None:
+    """Nobody wants to know."""
+
+
+def build(
+    settings: Settings,
+    backend: Backend,
+    runtime: Runtime,
+    *,
+    on_leadership: Callable[[Leadership], None] = _nobody,
+) -> Node:
+    """
+    Put one server's use cases together; starts and sends nothing.
+
+    Args:
+        on_leadership: Told when another leads than before; must not block.
+    """
+    parts = _parts(settings, backend, runtime)
+    policies = QueuePolicies(
+        backend.policies,
+        runtime,
+        patience=settings.tasks.completion_deadline,
+        meter=parts.meter,
+    )
+    held = HeldTasks(runtime)
+    claims = ClaimDispatcher(
+        parts.store,
+        runtime,
+        policies=policies.known,
+        prepare=policies.ensure_fresh,
+        gate=parts.clock.ensure_trusted,
+        held=held,
+        meter=parts.meter,
+    )
+    tasks = _tasks(parts, claims, held)
+    reaper, archiver = _reaper(parts, claims), _archiver(parts)
+    election = _election(parts, on_leadership)
+    scheduler = _scheduler(parts, claims, election)
+    health = Health(backend, runtime, parts.clock, leadership=lambda: election.leadership)
+    depths = QueueDepths(parts.store, runtime)
+    loops = (
+        Loop("clock", parts.clock.step, runtime),
+        Loop("health", health.step, runtime),
+        Loop("reaper", reaper.step, runtime),
+        Loop("policies", policies.step, runtime),
+        Loop("queue depths", depths.step, runtime),
+        Loop("archiver", archiver.step, runtime),
+        Loop("election", election.step, runtime, after_error=_LEADERS_AFTER_ERROR),
+        Loop("recurring tasks", scheduler.step, runtime, after_error=_LEADERS_AFTER_ERROR),
+    )
+    health.watch(loops)
+    parts.meter.watch(depths.families)
+    parts.meter.watch(lambda: present_state(claims, parts.clock, election, health))
+    parts.meter.watch(lambda: background_counts(reaper, archiver, scheduler))
+    parts.meter.watch(backend.measurements)
+    services = Services(
+        tasks=tasks,
+        claims=claims,
+        recurring=_recurring(parts, tasks),
+        operators=_operators(parts, claims),
+        policies=policies,
+        health=health,
+        defaults=_defaults(settings),
+        clock=parts.clock,
+        reaper=reaper,
+        meter=parts.meter,
+    )
+    return Node(
+        backend=backend, store=parts.store, services=services, election=election, loops=loops
+    )
+
+
+def _parts(settings: Settings, backend: Backend, runtime: Runtime) -> _Parts:
+    meter = Meter(runtime)
+    measured = MeasuredTaskStore(backend.tasks, runtime, meter)
+    return _Parts(
+        settings=settings,
+        backend=backend,
+        runtime=runtime,
+        meter=meter,
+        # Writes go together where a call costs a round trip.
+        store=GroupCommit(measured, runtime) if measured.traits.is_remote else measured,
+        clock=ClockWatch(
+            backend.server_time,
+            runtime,
+            ClockLimits(amber=settings.clock.amber, red=settings.clock.red),
+        ),
+    )
+
+
+def _tasks(parts: _Parts, claims: ClaimDispatcher, held: HeldTasks) -> TaskService:
+    queues = parts.settings.queues
+    limits = QueueLimits(parts.store, allow=queues.allow, maximum=queues.max or None)
+    return TaskService(
+        parts.store,
+        parts.runtime,
+        conflict_retries=parts.settings.tasks.defaults.version_conflict_retry_times,
+        patience=parts.settings.tasks.completion_deadline,
+        on_waiting=claims.offer,
+        held=held,
+        archive=parts.backend.archive,
+        ensure_allowed=limits.ensure_allowed,
+        meter=parts.meter,
+    )
+
+
+def _operators(parts: _Parts, claims: ClaimDispatcher) -> OperatorService:
+    return OperatorService(
+        parts.store,
+        parts.backend.archive,
+        parts.runtime,
+        on_waiting=claims.offer,
+        patience=parts.settings.tasks.completion_deadline,
+        meter=parts.meter,
+    )
+
+
+def _recurring(parts: _Parts, tasks: TaskService) -> RecurringService:
+    return RecurringService(
+        parts.backend.recurring_tasks,
+        tasks,
+        parts.runtime,
+        conflict_retries=parts.settings.tasks.defaults.version_conflict_retry_times,
+        patience=parts.settings.tasks.completion_deadline,
+        local=local_zone(),
+        meter=parts.meter,
+    )
+
+
+def _reaper(parts: _Parts, claims: ClaimDispatcher) -> Reaper:
+    reaping = parts.settings.recurring.timed_out_tasks_reaper
+    return Reaper(
+        parts.store,
+        parts.runtime,
+        options=ReaperOptions(
+            interval=reaping.run_interval, margin=reaping.margin, page_size=reaping.scroll_size
+        ),
+        gate=parts.clock.ensure_steady,
+        on_waiting=claims.offer,
+    )
+
+
+def _archiver(parts: _Parts) -> Archiver:
+    archiving = parts.settings.recurring.tasks_archiver
+    return Archiver(
+        parts.store,
+        parts.backend.archive,
+        parts.backend.recurring_tasks,
+        parts.runtime,
+        options=ArchiverOptions(
+            interval=archiving.run_interval,
+            older_than=archiving.archive_older_than,
+            page_size=archiving.scroll_size,
+        ),
+        gate=parts.clock.ensure_steady,
+    )
+
+
+def _election(parts: _Parts, on_leadership: Callable[[Leadership], None]) -> Election:
+    lock = parts.settings.recurring.leader_lock
+
+    def on_change(leadership: Leadership) -> None:
+        _log_leadership(leadership)
+        on_leadership(leadership)
+
+    return Election(
+        parts.backend.leader_locks,
+        parts.runtime,
+        lease=lock.leader_lock_lease,
+        interval=lock.run_interval,
+        gate=parts.clock.ensure_trusted,
+        on_change=on_change,
+        meter=parts.meter,
+    )
+
+
+def _log_leadership(leadership: Leadership) -> None:
+    if leadership.is_here:
+        _log.info("this server leads, as [%s]", leadership.leader_id)
+    elif leadership.leader_id is not None:
+        _log.info("[%s] leads", leadership.leader_id)
+    else:
+        _log.info("nobody is known to lead")
+
+
+def _scheduler(parts: _Parts, claims: ClaimDispatcher, election: Election) -> RecurringScheduler:
+    syncing = parts.settings.recurring.recurring_tasks
+    lease = parts.settings.recurring.leader_lock.leader_lock_lease
+    return RecurringScheduler(
+        parts.backend.recurring_tasks,
+        parts.store,
+        election,
+        parts.runtime,
+        options=SchedulerOptions(
+            sync_interval=syncing.sync_run_interval,
+            enforce_interval=syncing.enforce_sync_run_interval,
+            # As long as it may take from one leader's death to the next one's first slot.
+            on_time=Duration.of_seconds(2 * lease.seconds + 5),
+        ),
+        gate=parts.clock.ensure_steady,
+        on_waiting=claims.offer,
+        local=local_zone(),
+        meter=parts.meter,
+    )
+
+
+def _defaults(settings: Settings) -> Defaults:
+    defaults = settings.tasks.defaults
+    amount = defaults.min_amount
+    return Defaults(
+        retry_times=defaults.retry_times,
+        processing_timeout=defaults.worker_processing_timeout,
+        claim_amount=defaults.claim_amount,
+        min_amount=None if amount == "amount" else amount,
+        block_for=defaults.block_for,
+    )

@@ -1,0 +1,113 @@
+"""Serving: from the settings to an exit status."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from tasques.bootstrap.node import Node, build
+from tasques.bootstrap.plugins import mounted, open_backend, plugins, telling_of_leaders
+from tasques.core import errors
+from tasques.core.ports import Backend
+from tasques.core.values import Duration
+from tasques.runtime import ThreadRuntime
+from tasques.settings import Settings
+
+if TYPE_CHECKING:
+    from tasques.server.front import Front
+
+_log = logging.getLogger(__name__)
+
+
+def serve(settings: Settings, *, announce: Callable[[str], None]) -> int:
+    """
+    Serve HTTP until SIGINT or SIGTERM, which must be the business of this thread.
+
+    Args:
+        announce: Told the address, once requests are answered there.
+
+    Returns:
+        The exit status: 0, or 1 if requests under way did not finish in time.
+
+    Raises:
+        TasquesError: If the backend cannot be used as it is, or the address cannot be listened on.
+    """
+    from tasques.server.app import create_app
+    from tasques.server.front import Front
+    from tasques.server.options import ServerOptions
+
+    runtime = ThreadRuntime()
+    backend = open_backend(settings, runtime)
+    try:
+        _refuse_unusable(backend)
+        manager = plugins()
+        on_leadership = telling_of_leaders(manager, runtime)
+        node = build(settings, backend, runtime, on_leadership=on_leadership)
+        options = ServerOptions(
+            address=settings.bind_address,
+            users=settings.auth.basic_auth,
+            waiting_claims=settings.http.waiting_claims,
+            max_body_size=settings.http.max_body_size,
+            max_header_size=settings.http.max_header_size,
+            request_timeout=settings.http.request_timeout,
+        )
+        front = Front(
+            create_app(node.services, options, mounted=mounted(manager, node.services.meter)),
+            options,
+        )
+    except BaseException:
+        backend.close()
+        raise
+    return _serve_until_told(node, front, settings.shutdown_timeout, announce)
+
+
+def _refuse_unusable(backend: Backend) -> None:
+    # As the original: a server that could only say 503 had better not start, so that whoever
+    # rolls it out notices. What goes wrong later turns readiness red, and heals by itself.
+    fatal = [problem for problem in backend.check() if problem.fatal]
+    if fatal:
+        raise errors.StoreUnavailable("; ".join(f"{p.code}: {p.message}" for p in fatal))
+
+
+def _serve_until_told(
+    node: Node, front: Front, grace: Duration, announce: Callable[[str], None]
+) -> int:
+    stop = threading.Event()
+    finished: list[bool] = []
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            # Asked twice: whatever is under way is safe to be cut off, that is what compare-and-set
+            # and time-outs are for.
+            os._exit(1)
+        stop.set()
+
+    def drain() -> None:
+        stop.wait()
+        _log.info("stopping; requests under way have %s to finish", grace)
+        node.services.health.start_draining()
+        node.services.claims.close()
+        finished.append(front.drain(grace))
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    node.services.clock.step()
+    node.services.health.step()
+    node.start()
+    draining = threading.Thread(target=drain, name="drain")
+    draining.start()
+    announce(front.url)
+    _log.info("listening on %s, with tasks in %s", front.url, node.backend.url)
+    try:
+        front.run()
+    finally:
+        stop.set()
+        draining.join()
+        node.stop()
+    _log.info("stopped")
+    return 0 if all(finished) else 1
