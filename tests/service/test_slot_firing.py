@@ -65,6 +65,17 @@ def test_a_slot_is_published_then_its_task_is_made_then_it_is_noted(world: World
     assert (server.scheduler.fired, server.scheduler.left_out) == (1, 0)
 
 
+def test_a_clock_that_is_set_wrong_meanwhile_dates_no_task(world: World) -> None:
+    """Between the decision and the creation; the task is due when its slot was decided."""
+    world.add(recurring())
+    server = world.server()
+    server.run(world.runtime, 9)
+    world.recurring.after = lambda writes: world.runtime.jump(seconds(6 * 3600))
+    server.run(world.runtime, 1)
+    [task] = world.there()
+    assert (task.run_at, task.created_at) == (at(10), at(10))
+
+
 # ---------------------------------------------------------------------------------- faults
 
 FAULTS = list(WriteFault)

@@ -82,11 +82,15 @@ class SlotFiring:
         """
         Decide one slot of each of *batch*, or go on with the one that is pending.
 
+        Args:
+            now: By a clock that was found fit to decide. Tasks are dated by it, too: the clock may be
+                set wrong meanwhile, and a task that is due hours ahead would wait for them.
+
         Raises:
             NotLeading: If this server does not lead in *term*, or no longer.
         """
         self._publish(batch, now, term)
-        self._complete([known.task.id for known in batch], term)
+        self._complete([known.task.id for known in batch], now, term)
 
     # ------------------------------------------------------------------------------ deciding
 
@@ -155,14 +159,14 @@ class SlotFiring:
 
     # -------------------------------------------------------------------------------- making
 
-    def _complete(self, ids: Sequence[RecurringTaskId], term: Version) -> None:
+    def _complete(self, ids: Sequence[RecurringTaskId], now: Instant, term: Version) -> None:
         """Make the tasks of the slots that are pending, and note them as fired."""
         pending: list[tuple[StoredRecurringTask, Pending]] = []
         for id in ids:
             known = self._agenda.get(id)
             if known is not None and known.pending is not None:
                 pending.append((known.stored, known.pending))
-        refused = self._create_tasks(pending, term)
+        refused = self._create_tasks(pending, now, term)
         changes = [
             (stored, stored.document.fired(slot, term=term, refused=refused[stored.document.id]))
             for stored, slot in pending
@@ -171,7 +175,10 @@ class SlotFiring:
         self._agenda.replace(changes, "fired", term)
 
     def _create_tasks(
-        self, pending: Sequence[tuple[StoredRecurringTask, Pending]], term: Version
+        self,
+        pending: Sequence[tuple[StoredRecurringTask, Pending]],
+        now: Instant,
+        term: Version,
     ) -> dict[RecurringTaskId, bool]:
         """
         Make the tasks of *pending*.
@@ -182,7 +189,7 @@ class SlotFiring:
         """
         if not pending:
             return {}
-        creates = [self._create(stored.document.id, slot) for stored, slot in pending]
+        creates = [self._create(stored.document.id, slot, now) for stored, slot in pending]
         refused: dict[RecurringTaskId, bool] = {}
         settling = self._writes.settle(creates, self._tasks.write, self._settlement, term)
         for (stored, _), made in zip(pending, settling, strict=True):
@@ -218,9 +225,9 @@ class SlotFiring:
         except errors.TasquesError:
             return False
 
-    def _create(self, id: RecurringTaskId, slot: Pending) -> Create[Task]:
+    def _create(self, id: RecurringTaskId, slot: Pending, now: Instant) -> Create[Task]:
         new = slot.definition.task(slot.task_id, id)
-        task = lifecycle.create(new, id=slot.task_id, now=self._runtime.wall())
+        task = lifecycle.create(new, id=slot.task_id, now=now)
         return Create(document=task.stamped(self._writes.operation("create")))
 
 
