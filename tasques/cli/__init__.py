@@ -1,29 +1,55 @@
 """
 The command ``tasques``.
 
-- :mod:`~tasques.cli.arguments`: commands and options as tables, and how a command line is read.
+- :mod:`~tasques.cli.vocabulary`: commands and options as tables.
+- :mod:`~tasques.cli.arguments`: how a command line is read.
 - :mod:`~tasques.cli.explain`: the help, made of the tables.
-- :mod:`~tasques.cli.commands`: what the commands do.
+- :mod:`~tasques.cli.commands`: what the commands about a server of one's own do.
 - :mod:`~tasques.cli.serving`: the command that serves.
+- :mod:`~tasques.cli.seeing`, :mod:`~tasques.cli.acting`: the commands that ask a server.
+- :mod:`~tasques.cli.remote`: that server, over HTTP.
+- :mod:`~tasques.cli.layout`, :mod:`~tasques.cli.progress`: what they print.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from tasques import __version__, logs
 from tasques.cli import commands, explain, serving
 from tasques.cli.arguments import Arguments, UsageError, parse
 from tasques.core.errors import InvalidInput, TasquesError
 
-_RUN: Final[Mapping[str, Callable[[Arguments, Mapping[str, str]], int]]] = {
+_Run: TypeAlias = Callable[[Arguments, Mapping[str, str]], int]
+
+
+def _later(module: str, function: str) -> _Run:
+    """A command that is imported when it is run: the others start sooner without it."""
+
+    def run(arguments: Arguments, environ: Mapping[str, str]) -> int:
+        found: _Run = getattr(importlib.import_module(f"tasques.cli.{module}"), function)
+        return found(arguments, environ)
+
+    return run
+
+
+_RUN: Final[Mapping[str, _Run]] = {
     "serve": serving.serve,
     "setup": commands.setup,
     "check": commands.check,
     "show config": commands.show_config,
+    "queues": _later("seeing", "queues"),
+    "list": _later("seeing", "list_tasks"),
+    "get": _later("seeing", "get"),
+    "enqueue": _later("acting", "enqueue"),
+    **dict.fromkeys(
+        ("cancel", "retry", "expire", "delay", "reprioritise"), _later("acting", "one_or_all")
+    ),
+    **dict.fromkeys(("pause", "resume"), _later("acting", "pause_or_resume")),
 }
 
 
@@ -53,10 +79,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Arguments) -> int:
     try:
-        return _RUN[arguments.command](arguments, os.environ)
+        status = _RUN[arguments.command](arguments, os.environ)
+        sys.stdout.flush()
+        return status
+    except UsageError as error:
+        _complain(str(error))
+        return 2
     except InvalidInput as error:
         for fault in error.faults:
             _complain(str(fault))
+    except BrokenPipeError:
+        # Whoever reads has seen enough, as head has. What is left goes nowhere, else Python would
+        # complain when it flushes it at its end. Source: Python, signal, "Note on SIGPIPE".
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (TasquesError, OSError) as error:
         _complain(str(error))
     except KeyboardInterrupt:

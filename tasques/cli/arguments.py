@@ -1,151 +1,19 @@
-"""
-What can be written on the command line: commands and options, each as one table.
-
-The help and the reference page's test are made of the same tables.
-"""
+"""How a command line is understood, by the tables of the vocabulary."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 import attrs
 
+from tasques.cli.vocabulary import COMMANDS, MANY, OPTIONS, SETTINGS, Command, Option
+
 
 class UsageError(Exception):
     """The command line makes no sense; the message says what to write instead."""
-
-
-@attrs.frozen(kw_only=True)
-class Command:
-    """
-    A command.
-
-    Attributes:
-        words: What is written: ``show config``.
-        summary: One line, for the list of commands.
-        description: What it does, when to use it, and with which exit status it ends.
-        options: Those of :data:`OPTIONS` that only some commands take, and this one does.
-    """
-
-    words: str
-    summary: str
-    description: str
-    options: tuple[str, ...] = ()
-
-
-@attrs.frozen(kw_only=True)
-class Option:
-    """
-    An option.
-
-    Attributes:
-        flags: As it is written: ``--config``; the long form first.
-        value: What its value is, in capitals; empty where it takes none.
-        meaning: What it does, in a sentence or two.
-        is_general: Whether all commands take it, before and after the command's words.
-    """
-
-    flags: tuple[str, ...]
-    value: str = ""
-    meaning: str
-    is_general: bool = True
-
-    @property
-    def usage(self) -> str:
-        """As the help has it: ``--config FILE``."""
-        return " ".join(filter(None, (", ".join(self.flags), self.value)))
-
-
-COMMANDS: Final = (
-    Command(
-        words="serve",
-        summary="Serve the HTTP API; what `tasques` does without a command, too.",
-        description="Reads the settings, opens the backend and serves until SIGINT or SIGTERM. "
-        "Then it takes nothing new, answers the claims that wait, and lets running requests "
-        "finish within `shutdown_timeout`. Exit status 0 when it stopped in order; 1 if the "
-        "settings are wrong, the templates are missing, Elasticsearch cannot be reached, the "
-        "address is taken, or requests did not finish in time.",
-    ),
-    Command(
-        words="setup",
-        summary="Install in Elasticsearch what the server needs.",
-        description="Installs index templates and what else is missing, and prints each thing "
-        "with its state. Where `kibana.address` is set and a template was missing, dashboards are "
-        "imported into Kibana. Run it once before the first start and after upgrades; doing it "
-        "twice changes nothing. Exit status 0 when everything is there, else 1.",
-        options=("--check", "--dry-run", "--kibana"),
-    ),
-    Command(
-        words="check",
-        summary="Test the settings and the connection to the backend.",
-        description="Reads the settings as `serve` would, asks the backend how it is, and prints "
-        "every finding: `fatal` keeps the server from serving, `warning` does not. Changes "
-        "nothing. Exit status 1 if something is fatal, else 0.",
-    ),
-    Command(
-        words="show config",
-        summary="Print the settings in effect, and where each came from.",
-        description="Prints one JSON object to the standard output, in the shape of the file below "
-        "`tasques.server`: durations in nanoseconds, null for what is not set, *** for secrets. "
-        "`sources` says for each setting whether the command line, the environment, the file or "
-        "the default decided. (The original prints it through its log.) Exit status 0, or 1 if the "
-        "settings are wrong.",
-    ),
-    Command(
-        words="help",
-        summary="Explain all of this, or one command: `tasques help setup`.",
-        description="Prints the help, of one command if its words follow. Exit status 0.",
-    ),
-)
-
-OPTIONS: Final = (
-    Option(
-        flags=("--config",),
-        value="FILE",
-        meaning="The configuration file: YAML, JSON or TOML by its ending. Without it: tasques.yaml, "
-        ".yml, .json or .toml in ., ./config or /app/config, the first that exists; none is fine.",
-    ),
-    Option(
-        flags=("--backend",),
-        value="URL",
-        meaning="Where tasks are kept: memory:, elasticsearch://host:9200, or a plugin's. Short for "
-        "--set backend=URL.",
-    ),
-    Option(
-        flags=("--bind",),
-        value="HOST:PORT",
-        meaning="Where to listen; :8080 for every interface, port 0 for a free one. Short for --set "
-        "bind_address=HOST:PORT.",
-    ),
-    Option(
-        flags=("--set",),
-        value="NAME=VALUE",
-        meaning="Any setting, such as tasks.defaults.retry_times=3; may be repeated, the last one "
-        "counts. Wins over environment and file. An empty value for a section removes the section. "
-        "Others can see a command line, so keep secrets in the file or the environment.",
-    ),
-    Option(flags=("--help", "-h"), meaning="Explain, and do nothing else."),
-    Option(flags=("--version",), meaning="Print the version, and do nothing else."),
-    Option(
-        flags=("--check",),
-        meaning="Change nothing; exit status 1 if something is missing.",
-        is_general=False,
-    ),
-    Option(
-        flags=("--dry-run",),
-        meaning="Change nothing; say what would be done. Exit status 0.",
-        is_general=False,
-    ),
-    Option(
-        flags=("--kibana",),
-        meaning="Import the dashboards into Kibana although no template was missing, over those "
-        "imported before.",
-        is_general=False,
-    ),
-)
 
 
 @attrs.frozen(kw_only=True)
@@ -156,17 +24,32 @@ class Arguments:
     Attributes:
         command: What to do; ``help`` where help was asked for in any way.
         topic: What to explain; empty for everything.
+        parameters: What followed the command's words, such as a queue.
         overrides: Settings by dotted name, as texts.
+        options: What was given for each flag, in that order: one text for each time, empty for a
+            flag without a value. Those about settings and help are not among them.
     """
 
     command: str
     topic: str = ""
+    parameters: tuple[str, ...] = ()
     config: str | None = None
     overrides: Mapping[str, str] = attrs.field(factory=dict)
-    check: bool = False
-    dry_run: bool = False
-    kibana: bool = False
+    options: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     version: bool = False
+
+    def has(self, flag: str) -> bool:
+        """Whether the flag was given."""
+        return flag in self.options
+
+    def text(self, flag: str) -> str | None:
+        """The flag's value, the last if it was given more than once."""
+        return self.options[flag][-1] if flag in self.options else None
+
+    def number(self, flag: str) -> int | None:
+        """The flag's value as a number."""
+        text = self.text(flag)
+        return None if text is None else int(text)
 
 
 def parse(argv: Sequence[str]) -> Arguments:
@@ -176,39 +59,132 @@ def parse(argv: Sequence[str]) -> Arguments:
     Raises:
         UsageError: If it makes no sense.
     """
-    given = _parser().parse_intermixed_args(argv)
-    words = " ".join(given.words)
-    if words == "show" or words.split()[:1] == ["help"] or given.help:
-        topic = words.removeprefix("help").strip()
-        return Arguments(command="help", topic=topic and _known(topic, prefix=True))
-    command = next(it for it in COMMANDS if it.words == _known(words or "serve"))
-    flags = {"--check": given.check, "--dry-run": given.dry_run, "--kibana": given.kibana}
-    for flag, is_given in flags.items():
-        if is_given and flag not in command.options:
-            raise UsageError(f"{flag} goes with setup, not with {command.words}")
-    if given.check and given.dry_run:
-        raise UsageError("--check and --dry-run exclude each other")
-    if given.check and given.kibana:
-        raise UsageError("--check never asks Kibana; --dry-run --kibana says what it would get")
-    return Arguments(
+    given = vars(_parser().parse_intermixed_args(argv))
+    words: list[str] = given["words"]
+    if words[:1] == ["help"]:
+        return Arguments(command="help", topic=_topic(words[1:]))
+    if words == ["show"]:
+        return Arguments(command="help", topic="show")
+    if not words and given["--help"]:
+        return Arguments(command="help")
+    command = _command(words or ["serve"])
+    if given["--help"]:
+        return Arguments(command="help", topic=command.words)
+    arguments = Arguments(
         command=command.words,
-        config=given.config,
-        overrides=dict(given.overrides),
-        check=given.check,
-        dry_run=given.dry_run,
-        kibana=given.kibana,
-        version=given.version,
+        parameters=tuple(words[len(command.words.split()) :]),
+        config=given["--config"],
+        overrides=dict(given["overrides"]),
+        options={flag: tuple(given[flag]) for flag in _OWN if given[flag]},
+        version=given["--version"],
     )
+    _check_flags(command, arguments)
+    _check_parameters(command, arguments.parameters)
+    _RULES.get(command.words, _anything)(arguments)
+    return arguments
 
 
-def _known(words: str, *, prefix: bool = False) -> str:
-    """*words*, if they are a command's, or with *prefix* the first of one's."""
+_OWN: Final = tuple(
+    option.flags[0]
+    for option in OPTIONS
+    if not option.is_general and option.flags[0] not in SETTINGS
+)
+
+
+def _topic(words: Sequence[str]) -> str:
+    """The command to explain, or the first word of one's; empty for everything."""
+    topic = " ".join(words)
+    known = {name for it in COMMANDS for name in (it.words, it.words.split()[0])}
+    return topic if not topic or topic in known else _refuse(topic)
+
+
+def _command(words: Sequence[str]) -> Command:
+    for command in COMMANDS:
+        own = command.words.split()
+        if own == list(words[: len(own)]):
+            return command
+    return _refuse(" ".join(words))
+
+
+def _refuse(words: str) -> NoReturn:
     all_words = [command.words for command in COMMANDS]
-    if words in all_words or (prefix and any(it.split()[0] == words for it in all_words)):
-        return words
-    close = difflib.get_close_matches(words, all_words, n=1)
+    first = words.partition(" ")[0]
+    close = difflib.get_close_matches(words, all_words, n=1) or difflib.get_close_matches(
+        first, all_words, n=1
+    )
     advice = f"did you mean {close[0]}?" if close else "tasques help lists the commands"
     raise UsageError(f"there is no command [{words}]; {advice}")
+
+
+def _check_flags(command: Command, arguments: Arguments) -> None:
+    settings = {"--config": arguments.config, "--set": arguments.overrides}
+    for flag in (*filter(settings.get, settings), *arguments.options):
+        if flag not in command.options:
+            others = ", ".join(it.words for it in COMMANDS if flag in it.options)
+            raise UsageError(f"{flag} goes with {others}, not with {command.words}")
+
+
+def _check_parameters(command: Command, given: Sequence[str]) -> None:
+    needed = [name for name in command.parameters if not name.startswith("[")]
+    if not len(needed) <= len(given) <= len(command.parameters) or "" in given:
+        raise UsageError(f"write: tasques {command.usage}; tasques help {command.words} has more")
+
+
+# What a command wants beyond that, each with its options.
+
+
+def _anything(arguments: Arguments) -> None:
+    pass
+
+
+def _setup(arguments: Arguments) -> None:
+    if arguments.has("--check") and arguments.has("--dry-run"):
+        raise UsageError("--check and --dry-run exclude each other")
+    if arguments.has("--check") and arguments.has("--kibana"):
+        raise UsageError("--check never asks Kibana; --dry-run --kibana says what it would get")
+
+
+def _list(arguments: Arguments) -> None:
+    if arguments.has("--all") and arguments.has("--limit"):
+        raise UsageError("--all and --limit exclude each other")
+
+
+def _enqueue(arguments: Arguments) -> None:
+    if arguments.text("--args") == arguments.text("--context") == "-":
+        raise UsageError("--args and --context cannot both come from the standard input")
+
+
+def _one_or_all(arguments: Arguments) -> None:
+    is_one = len(arguments.parameters) == 2
+    if is_one == arguments.has("--all"):
+        raise UsageError(f"{arguments.command} wants either an ID or --all")
+    for flag in MANY:
+        if is_one and arguments.has(flag):
+            raise UsageError(f"{flag} goes with --all, not with an ID")
+
+
+def _delay(arguments: Arguments) -> None:
+    _one_or_all(arguments)
+    if arguments.has("--run-at") == arguments.has("--run-in"):
+        raise UsageError("delay wants either --run-at or --run-in")
+
+
+def _reprioritise(arguments: Arguments) -> None:
+    _one_or_all(arguments)
+    if not arguments.has("--priority"):
+        raise UsageError("reprioritise wants a --priority")
+
+
+_RULES: Final[Mapping[str, Callable[[Arguments], None]]] = {
+    "setup": _setup,
+    "list": _list,
+    "enqueue": _enqueue,
+    "cancel": _one_or_all,
+    "retry": _one_or_all,
+    "expire": _one_or_all,
+    "delay": _delay,
+    "reprioritise": _reprioritise,
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -220,20 +196,28 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="tasques", add_help=False, allow_abbrev=False)
     parser.add_argument("words", nargs="*")
     for option in OPTIONS:
-        parser.add_argument(
-            *option.flags, **_actions().get(option.flags[0], {"action": "store_true"})
-        )
+        action = _SETTING_ACTIONS.get(option.flags[0]) or _action(option)
+        parser.add_argument(*option.flags, **{"dest": option.flags[0], **action})
     return parser
 
 
-def _actions() -> Mapping[str, Mapping[str, Any]]:
-    override: Mapping[str, Any] = {"action": "append", "dest": "overrides", "default": []}
-    return {
-        "--config": {},
-        "--backend": {**override, "type": lambda url: ("backend", url)},
-        "--bind": {**override, "type": lambda address: ("bind_address", address)},
-        "--set": {**override, "type": _assignment},
-    }
+def _action(option: Option) -> Mapping[str, Any]:
+    if option.is_general:
+        return {"action": "store_true"}
+    if not option.value:
+        return {"action": "append_const", "const": "", "default": []}
+    return {"action": "append", "type": _reading(option), "default": []}
+
+
+def _reading(option: Option) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        try:
+            option.read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+        return text
+
+    return read
 
 
 def _assignment(text: str) -> tuple[str, str]:
@@ -241,3 +225,12 @@ def _assignment(text: str) -> tuple[str, str]:
     if not equals or not name.strip():
         raise argparse.ArgumentTypeError("wants NAME=VALUE, such as tasks.defaults.retry_times=3")
     return name.strip(), value
+
+
+_OVERRIDE: Final[Mapping[str, Any]] = {"action": "append", "dest": "overrides", "default": []}
+_SETTING_ACTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "--config": {"action": "store"},
+    "--backend": {**_OVERRIDE, "type": lambda url: ("backend", url)},
+    "--bind": {**_OVERRIDE, "type": lambda address: ("bind_address", address)},
+    "--set": {**_OVERRIDE, "type": _assignment},
+}

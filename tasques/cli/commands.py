@@ -73,18 +73,19 @@ def setup(arguments: Arguments, environ: Mapping[str, str]) -> int:
     """Install what is missing, or only say so."""
     settings = read_settings(arguments, environ)
     _warn(settings)
-    if arguments.kibana and settings.kibana.address is None:
+    if arguments.has("--kibana") and settings.kibana.address is None:
         message = "is not set, so --kibana has nowhere to import to"
         raise InvalidInput([Fault("kibana.address", "required", message)])
     with _backend(settings) as backend:
         steps = backend.setup(
-            apply=not (arguments.check or arguments.dry_run), dashboards=arguments.kibana
+            apply=not (arguments.has("--check") or arguments.has("--dry-run")),
+            dashboards=arguments.has("--kibana"),
         )
         for step in steps:
-            _say_step(step, would=arguments.dry_run)
+            _say_step(step, would=arguments.has("--dry-run"))
         if not steps:
             print(f"{backend.url} needs no setup")
-    if arguments.dry_run:
+    if arguments.has("--dry-run"):
         return 0
     return 0 if all(step.is_done for step in steps) else 1
 

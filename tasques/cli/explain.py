@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from tasques.cli.arguments import COMMANDS, OPTIONS, Command, Option
+from tasques.cli.vocabulary import COMMANDS, OPTIONS, SETTINGS, Command, Option
 
 _WIDTH: Final = 96
 
@@ -22,6 +22,7 @@ First steps:
     tasques                                   serve from memory at localhost:8080, just to try
     tasques setup --set elasticsearch.addresses=http://localhost:9200
     tasques serve --set elasticsearch.addresses=http://localhost:9200
+    tasques queues --url http://localhost:8080
 
 Settings come from the command line, the environment (TASQUES_SERVER_TASKS_DEFAULTS_RETRY_TIMES
 for tasks.defaults.retry_times), a file, and their defaults; the first that says something counts.
@@ -35,14 +36,18 @@ sense.
 
 def everything() -> str:
     """What ``tasques help`` prints."""
-    general = [option for option in OPTIONS if option.is_general]
+    settings = [option for option in OPTIONS if option.is_general or option.flags[0] in SETTINGS]
+    own = [it for it in COMMANDS if not it.asks_server]
+    asking = [it for it in COMMANDS if it.asks_server]
     return "\n".join(
         [
             _INTRODUCTION,
-            "Commands:\n",
-            *_entries((command.words, command.summary) for command in COMMANDS),
-            "\nOptions, before or after the command:\n",
-            *_entries((option.usage, option.meaning) for option in general),
+            "Commands about a server of yours:\n",
+            *_entries((it.usage, it.summary) for it in own),
+            "\nand their options, before or after the command:\n",
+            *_entries((option.usage, option.meaning) for option in settings),
+            "\nCommands that ask a server which runs; `tasques help COMMAND` has their options:\n",
+            *_entries((it.usage, it.summary) for it in asking),
             "",
             _FIRST_STEPS,
         ]
@@ -56,10 +61,12 @@ def command(words: str) -> str:
 
 
 def _command(it: Command) -> str:
-    options = [option for option in OPTIONS if option.is_general or _takes(it, option)]
+    # The general ones last: what is asked for here is what this command has of its own.
+    options = [option for option in OPTIONS if _takes(it, option)]
+    options += [option for option in OPTIONS if option.is_general]
     return "\n".join(
         [
-            f"    tasques {it.words} [OPTIONS]\n",
+            f"    tasques {it.usage} [OPTIONS]\n",
             textwrap.fill(it.description, _WIDTH),
             "\nOptions:\n",
             *_entries((option.usage, option.meaning) for option in options),

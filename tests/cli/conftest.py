@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasques import logs
+from tests.cli.stub import Stub
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +32,11 @@ def logs_put_back() -> Iterator[None]:
                 handler.close()
         one.handlers[:], one.propagate = handlers, propagate
         one.setLevel(level)
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stub]:
+    """A server that says what it is told to; the environment points at it."""
+    with Stub() as stub:
+        monkeypatch.setenv("TASQUES_URL", stub.url)
+        yield stub

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from tasques import __version__
 from tasques.cli import main
-from tasques.cli.arguments import COMMANDS, OPTIONS, Arguments, UsageError, parse
+from tasques.cli.arguments import Arguments, UsageError, parse
+from tasques.cli.vocabulary import COMMANDS, OPTIONS
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_without_a_command_tasques_serves():
@@ -62,6 +69,39 @@ def test_the_short_options_are_settings():
         ["setup", "--check", "--kibana"],
         ["serve", "--kibana"],
         ["help", "sreve"],
+        ["help", "list", "mail"],
+        ["list"],
+        ["list", "mail", "other"],
+        ["list", ""],
+        ["get", "mail"],
+        ["queues", "mail"],
+        ["queues", "--config", "x"],
+        ["list", "mail", "--set", "a=b"],
+        ["serve", "--json"],
+        ["list", "mail", "--yes"],
+        ["list", "mail", "--all", "--limit", "3"],
+        ["list", "mail", "--limit", "0"],
+        ["list", "mail", "--limit", "1_0"],
+        ["list", "mail", "--limit", "1" * 30],
+        ["list", "mail", "--state", "gone"],
+        ["list", "mail", "--order", "random"],
+        ["list", "mail", "--created-from", "yesterday"],
+        ["list", "mail", "--request-timeout", "0s"],
+        ["cancel", "mail"],
+        ["cancel", "mail", "7", "--all"],
+        ["cancel", "mail", "7", "--dry-run"],
+        ["cancel", "mail", "7", "--state", "dead"],
+        ["cancel", "mail", "7", "--run-in", "5m"],
+        ["delay", "mail", "7"],
+        ["delay", "mail", "7", "--run-in", "5 minutes"],
+        ["delay", "mail", "7", "--run-in", "5m", "--run-at", "2027-01-01T00:00:00Z"],
+        ["reprioritise", "mail", "7"],
+        ["enqueue", "mail"],
+        ["enqueue", "mail", "x", "--priority", "high"],
+        ["enqueue", "mail", "x", "--args", "-", "--context", "-"],
+        ["enqueue", "mail", "x", "--idempotency-key", ""],
+        ["enqueue", "mail", "x", "--idempotency-key", "a\r\nb"],
+        ["enqueue", "mail", "x", "--idempotency-key", "\udcff"],
     ],
 )
 def test_what_makes_no_sense_is_status_2(argv: list[str], capsys: pytest.CaptureFixture[str]):
@@ -72,6 +112,49 @@ def test_what_makes_no_sense_is_status_2(argv: list[str], capsys: pytest.Capture
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("tasques: ")
+
+
+def test_parameters_follow_the_words():
+    """Options stand anywhere; after ``--`` nothing is one, so an id may begin with a dash."""
+    assert parse(["--json", "get", "mail", "a b"]).parameters == ("mail", "a b")
+    assert parse(["get", "--json", "mail", "7"]).has("--json")
+    assert parse(["get", "--archived", "--", "mail", "-7"]).parameters == ("mail", "-7")
+
+
+def test_options_are_texts_by_flag():
+    """Each time that one is given counts for filters by state; else the last."""
+    arguments = parse(
+        ["list", "mail", "--state", "dead", "--state=done", "--limit", "3", "--limit", "4"]
+    )
+
+    assert arguments.options["--state"] == ("dead", "done")
+    assert (arguments.text("--limit"), arguments.number("--limit")) == ("4", 4)
+    assert (arguments.text("--kind"), arguments.number("--kind")) == (None, None)
+    assert parse(["reprioritise", "mail", "7", "--priority", "-5"]).number("--priority") == -5
+
+
+def test_a_flag_that_goes_elsewhere_says_where(capsys: pytest.CaptureFixture[str]):
+    """And a command with too few parameters how it is written."""
+    main(["queues", "--yes"])
+    main(["get", "mail"])
+
+    assert capsys.readouterr().err.splitlines() == [
+        "tasques: --yes goes with cancel, retry, expire, delay, reprioritise, not with queues",
+        "tasques: write: tasques get QUEUE ID; tasques help get has more",
+    ]
+
+
+def test_help_does_not_wait_for_what_it_does_not_need():
+    """Asking a server is imported when a server is asked."""
+    code = (
+        "import sys; from tasques.cli import main; assert main(['help', 'list']) == 0; "
+        "print(sorted({'http.client', 'ssl', 'msgspec', 'tasques.cli.remote'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_a_slip_of_the_pen_is_corrected(capsys: pytest.CaptureFixture[str]):
@@ -103,12 +186,18 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
         assert main(argv) == 0
         pages.append(capsys.readouterr().out)
     if command == "help":
-        assert "Commands:" in pages[1]
+        assert "Commands" in pages[1]
         return
 
     assert pages[0] == pages[1]
     assert "xit status" in pages[0]
-    assert ("--dry-run" in pages[0]) == (command == "setup")
+    (taken,) = [it.options for it in COMMANDS if it.words == command]
+    general = [option.flags[0] for option in OPTIONS if option.is_general]
+    assert re.findall(r"^  (--[a-z-]+)", pages[0], re.MULTILINE) == [
+        *(option.flags[0] for option in OPTIONS if option.flags[0] in taken),
+        *general,
+    ]
+    assert f"tasques {command} " in pages[0]
 
 
 def test_half_a_command_explains_itself(capsys: pytest.CaptureFixture[str]):
