@@ -34,6 +34,7 @@ class Fault(enum.Enum):
     LOST = "lost"
     NOT_DUE = "made for no slot, or before it"
     CONTRADICTED = "made, though recorded as left out"
+    MISDATED = "made with a time that cannot be"
     BESIDE_ANOTHER = "made beside an unfinished one"
     STALE_WRITE = "written to by a former leader"
     TWO_LEADERS = "two leaders in one term"
@@ -120,8 +121,6 @@ class Judgement:
         doubled_by_original: Slots of ours for which an original server made a task, too.
         beside_another_by_original: Tasks that an original made beside an unfinished one.
         delays: From a slot to its task, in seconds.
-        misdated: Tasks whose time of creation cannot be: the clock of the leader was set wrong right
-            before it made them.
         gone_on_with: Slots that one leader began and a later one finished.
     """
 
@@ -130,7 +129,6 @@ class Judgement:
     doubled_by_original: int = 0
     beside_another_by_original: int = 0
     delays: list[float] = field(default_factory=list)
-    misdated: int = 0
     gone_on_with: int = 0
     discrepancies: list[Discrepancy] = field(default_factory=list)
 
@@ -191,9 +189,11 @@ class _Audit:
             is_ours = any(slot in era for era in self._eras)
             tally = judgement.ours if is_ours else judgement.originals
             judgement.discrepancies += self._judge(slot, tally, judgement, is_ours=is_ours)
-        dated = [task for task in self._by_us() if self._is_dated_right(task)]
-        judgement.delays += [t.created_at / NANOSECONDS - (t.slot or 0) for t in dated]
-        judgement.misdated += sum(1 for _ in self._by_us()) - len(dated)
+        for task in self._by_us():
+            if self._is_dated_right(task):
+                judgement.delays.append(task.created_at / NANOSECONDS - (task.slot or 0))
+            elif task.slot in self._slots.all:
+                judgement.discrepancies.append(self._wrong(Fault.MISDATED, task.id))
         judgement.gone_on_with += self._gone_on_with()
         judgement.discrepancies += self._not_due()
         judgement.discrepancies += self._stale_writes()

@@ -211,7 +211,7 @@ class Hand:
             raise TypeError("this Elasticsearch may not be paused")
         self._await_slot()
         self._node.pause()
-        time.sleep(self._chance.uniform(1, 4) * self._lease_seconds)
+        time.sleep(self._chance.uniform(1, 6) * self._lease_seconds)
         lock = self._watcher.latest_lock() or lock
         began = time.time()
         self._node.resume()

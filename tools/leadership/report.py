@@ -66,8 +66,6 @@ def _more(result: Result) -> Iterator[tuple[str, str]]:
     for fault in Fault:
         if fault not in {Fault.DOUBLED, Fault.LOST}:
             yield fault.value, f"{judgement.faults(fault):,}"
-    if judgement.misdated:
-        yield "made with a time that is hours off", f"{judgement.misdated:,}"
     yield "begun by one leader, finished by the next", f"{judgement.gone_on_with:,}"
     if judgement.delays:
         yield "seconds after its slot: median", f"{statistics.median(judgement.delays):.2f}"
