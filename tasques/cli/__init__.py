@@ -14,6 +14,7 @@ The command ``tasques``.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -78,6 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Arguments) -> int:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that knows fewer characters than tasks have gets \\u65e5 rather than nothing.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = _RUN[arguments.command](arguments, os.environ)
         sys.stdout.flush()

@@ -181,6 +181,7 @@ def _all(arguments: Arguments, server: Server) -> int:
         print("nothing was changed", file=sys.stderr)
         return 1
     counts: Counter[str] = Counter()
+    is_over = False
     progress = Progress(is_wanted=_shows_progress(arguments))
     try:
         for page in _pages(server, queue, arguments, body):
@@ -188,10 +189,12 @@ def _all(arguments: Arguments, server: Server) -> int:
             counts.update(_print_outcomes(arguments, page.outcomes))
             if page.next is not None:
                 progress.show(counts.total(), total)
+        is_over = True
     finally:
-        # Also where it broke off: what was done is done.
         progress.clear()
-        print(_summary(counts, is_dry=is_dry), file=_beside(arguments))
+        # Also where it broke off: what was done is done.
+        if is_over or counts:
+            print(_summary(counts, is_dry=is_dry), file=_beside(arguments))
     return 1 if counts[Outcome.FAILED] else 0
 
 

@@ -11,7 +11,6 @@ import base64
 import http.client
 import json
 import re
-import socket
 import time
 import urllib.parse
 from collections.abc import Mapping, Sequence
@@ -307,7 +306,7 @@ def as_json(raw: bytes | msgspec.Raw) -> str:
     """
     # Outside of texts JSON is ASCII; inside of them it has neither of these three as such.
     line = bytes(raw).decode(errors="replace").translate(dict.fromkeys(b"\t\n\r", " "))
-    return _NOT_PLAIN.sub(lambda match: json.dumps(match[0])[1:-1], line)
+    return _NOT_PLAIN.sub(lambda match: json.dumps(match[0])[1:-1], line.strip())
 
 
 def _authorization(parts: urllib.parse.SplitResult, environ: Mapping[str, str]) -> str | None:
@@ -339,8 +338,8 @@ def _reason(error: Exception) -> str:
     match error:
         case TimeoutError():
             return "it does not answer"
-        case socket.gaierror() | OSError(strerror=str()):
-            return str(error.strerror)
+        case OSError(strerror=str(reason)):
+            return reason
         case http.client.IncompleteRead():
             return "the answer ended in its midst"
         case http.client.HTTPException():

@@ -272,6 +272,14 @@ def test_broken_off_it_says_how_far_it_got(stub: Stub, capsys: pytest.CaptureFix
     assert "is in trouble (500): broken" in err
 
 
+def test_what_did_not_begin_is_not_counted(stub: Stub, capsys: pytest.CaptureFixture[str]):
+    """``0 changed`` would be an answer, and there was none."""
+    stub.say(b"", status=401)
+
+    assert main(["retry", "mail", "--all", "--yes"]) == 1
+    assert capsys.readouterr().out == ""
+
+
 def test_a_page_is_asked_for_again_when_the_server_says_later(stub: Stub):
     """A repeat finds what is changed already changed."""
     stub.say({"message": "later"}, status=503, Retry_After="0").say({"outcomes": [CHANGED]})

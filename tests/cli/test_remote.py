@@ -285,7 +285,7 @@ def test_an_answer_of_another_program_is_no_answer(stub: Stub, capsys: pytest.Ca
 
 def test_json_passes_through_any_terminal():
     """What is not ASCII is escaped, numbers keep their digits, and it is one line."""
-    raw = '{\n\t"ä\u2028\x9b😀": 1e999,\r\n "b": 0.10000000000000000000000001}'.encode()
+    raw = '{\n\t"ä\u2028\x9b😀": 1e999,\r\n "b": 0.10000000000000000000000001}\n'.encode()
 
     assert as_json(raw) == (
         '{  "\\u00e4\\u2028\\u009b\\ud83d\\ude00": 1e999,   "b": 0.10000000000000000000000001}'

@@ -236,3 +236,16 @@ def test_whoever_reads_may_stop(stub: Stub):
 
     assert done.stderr == ""
     assert done.stdout.splitlines()[1].startswith("0-0 ")
+
+
+def test_a_terminal_that_knows_few_characters(stub: Stub):
+    """What it cannot show is escaped; nothing is lost behind it."""
+    stub.say({"tasks": [task("日本")]})
+    command = [sys.executable, "-m", "tasques.cli", "list", "mail", "--url", stub.url]
+
+    done = subprocess.run(
+        command, cwd=ROOT, env={"PYTHONIOENCODING": "ascii"}, capture_output=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.splitlines()[1].startswith(b"\\u65e5\\u672c  welcome")
