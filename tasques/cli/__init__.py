@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Arguments) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A terminal that knows fewer characters than tasks have gets \\u65e5 rather than nothing.
+        # A terminal that knows fewer characters than tasks have gets \u65e5 rather than nothing.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = _RUN[arguments.command](arguments, os.environ)
