@@ -21,6 +21,7 @@ import pytest
 ALONE = (
     "tests/elasticsearch/test_real_store.py::test_a_queue_without_its_shard_delays",
     "tests/server/test_slow_senders.py::test_a_crowd_of_dripping_senders",
+    "tests/simulation/test_simulation.py::test_no_history",
 )
 
 #: Long tests, each a group by itself, since they share nothing; those that wait the most go first.

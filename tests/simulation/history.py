@@ -1,0 +1,169 @@
+"""
+One seed, one history, one verdict.
+
+:func:`run` plays a history: servers come up, clients work while faults happen, then everything heals
+and the rest is done in quiet; the auditor has the last word. :func:`tell` plays it once more and
+writes down who did what, when, and with what outcome.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from tests.simulation.auditor import LEGAL_WAIT, Violation
+from tests.simulation.faults import Fault
+from tests.simulation.runtime import EPOCH
+from tests.simulation.workload import Size, Workload
+from tests.simulation.world import FAULTS_UNTIL, SLOTS_SETTLE_WITHIN, World
+
+#: After these, an archiver may have left two copies behind, which nobody meets any more.
+_INTERRUPTING: Final = (Fault.KILL, Fault.DRAIN, Fault.PAUSE, Fault.CUT, Fault.RESTART)
+
+#: After healing, so long at most until everything has drained.
+QUIET: Final = LEGAL_WAIT + 10.0
+
+
+@attrs.frozen
+class Verdict:
+    """
+    What came of one history.
+
+    Attributes:
+        writes: Audited.
+        kinds: The same by what was written.
+        steps: Switch points.
+        trace: The same for the same seed, in every process.
+    """
+
+    seed: int
+    violation: Violation | None
+    writes: int
+    steps: int
+    trace: int
+    seconds: float
+    faults: Counter[Fault]
+    answers: Counter[str]
+    kinds: Counter[str]
+    longest: dict[str, float]
+
+
+def run(seed: int, size: Size | None = None, note: Callable[[str], None] | None = None) -> Verdict:
+    """Play the history of *seed*."""
+    world = World(seed, note)
+    with _Quietly(world):
+        return _play(world, size or _size(seed))
+
+
+def _size(seed: int) -> Size:
+    return Size(servers=2 + seed % 2, owners=(seed // 2) % 2)
+
+
+def _play(world: World, size: Size) -> Verdict:
+    scheduler, auditor = world.scheduler, world.auditor
+    workload = Workload(world, size)
+    for place in range(size.servers):
+        world.boot(place)
+    workload.start()
+    world.plan(world.faults.happenings)
+    scheduler.run(FAULTS_UNTIL)
+    if not scheduler.stopped:
+        workload.is_quiet = True
+        world.heal()
+        workload.hire_up_to(3)
+        until = FAULTS_UNTIL
+        earliest = until + (SLOTS_SETTLE_WITHIN + 1.0 if size.owners else 0.0)
+        while until < FAULTS_UNTIL + QUIET and not scheduler.stopped:
+            until += 2.0
+            scheduler.run(until)
+            if not workload.producing and until >= earliest and _is_drained(world):
+                break
+        if not scheduler.stopped:
+            wall = EPOCH + round(scheduler.now * 1e9)
+            auditor.close(healed_at=FAULTS_UNTIL, wall=wall)
+            world.background.close(
+                healed_at=FAULTS_UNTIL,
+                now=scheduler.now,
+                wall=wall,
+                undisturbed=not any(world.faults.counts[fault] for fault in _INTERRUPTING),
+            )
+    verdict = Verdict(
+        seed=world.seed,
+        violation=auditor.violation,
+        writes=auditor.writes,
+        steps=scheduler.steps,
+        trace=scheduler.trace,
+        seconds=scheduler.now,
+        faults=world.faults.counts,
+        answers=auditor.answers,
+        kinds=auditor.kinds,
+        longest=auditor.longest,
+    )
+    scheduler.close()
+    return verdict
+
+
+def _is_drained(world: World) -> bool:
+    return all(
+        stored.document.state.is_final or stored.document.recurring_task_id is not None
+        for stored in world.auditor.all_tasks()
+    )
+
+
+def tell(seed: int) -> list[str]:
+    """The history of *seed*, line by line."""
+    lines: list[str] = []
+    world = World(seed, None)
+
+    def note(text: str) -> None:
+        lines.append(f"{world.scheduler.now:9.3f}  {text}")
+
+    world = World(seed, note)
+    with _Quietly(world):
+        verdict = _play(world, _size(seed))
+    lines.append(f"writes {verdict.writes}, steps {verdict.steps}, trace {verdict.trace:016x}")
+    if verdict.violation is not None:
+        lines.append(f"VIOLATION {verdict.violation}")
+    return lines
+
+
+class _Watch(logging.Handler):
+    """What the services log: a traceback there is an error that nobody expected."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(logging.ERROR)
+        self._world = world
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and record.exc_info[1] is not None:
+            self._world.auditor.crashed(None, record.exc_info[1], record.getMessage())
+
+
+class _Quietly:
+    """Nothing is logged, and no garbage collected, while a history runs."""
+
+    def __init__(self, world: World) -> None:
+        self._watch = _Watch(world)
+
+    def __enter__(self) -> None:
+        logger = logging.getLogger("tasques")
+        self._before = (logger.level, logger.propagate)
+        logger.setLevel(logging.ERROR)
+        logger.propagate = False
+        logger.addHandler(self._watch)
+        # Greenlets that are collected unwind: at a time that no seed decides.
+        self._collects = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *error: object) -> None:
+        logger = logging.getLogger("tasques")
+        logger.level, logger.propagate = self._before
+        logger.setLevel(self._before[0])
+        logger.removeHandler(self._watch)
+        if self._collects:
+            gc.enable()

@@ -1,0 +1,447 @@
+"""
+What producers, workers and operators do.
+
+They are nasty on purpose: workers die, overstay their time, send a request twice and ask another
+server when no answer comes; producers repeat creates; operators cancel, delay and retry what others
+are working on. In the quiet phase everybody behaves, so that everything must come to an end.
+"""
+
+from __future__ import annotations
+
+import functools
+from random import Random
+from typing import Final, TypeGuard
+
+import attrs
+
+from tasques.core import errors
+from tasques.core.documents import Stored
+from tasques.core.json_object import JsonObject
+from tasques.core.queues import QueueName, TaskId, WorkerId
+from tasques.core.recurring import CatchUp, RecurringTaskId, TaskDefinition
+from tasques.core.service.operator_service import (
+    Cancel,
+    Delay,
+    Reprioritise,
+    Retry,
+    TaskOperation,
+)
+from tasques.core.service.recurring_service import NewRecurringTask, RecurringTaskChanges
+from tasques.core.service.services import Services
+from tasques.core.service.waiting import ClaimRequest
+from tasques.core.tasks import NewTask, StoredTask, Task, TaskKey
+from tasques.core.values import Duration, Instant
+from tests.simulation.auditor import Request
+from tests.simulation.background_auditor import EVERY
+from tests.simulation.model import INVALID_KIND
+from tests.simulation.runtime import EPOCH, Actor, Node
+from tests.simulation.stores import QUEUE
+from tests.simulation.world import COMPLETION_DEADLINE, FAULTS_UNTIL, Answer, World
+
+QUEUES: Final = (QueueName("mail"), QueueName("video"), QueueName("bills"))
+#: A creation is held for so long, at most.
+CREATION_PATIENCE: Final = 2.0
+#: What a claim may take beyond its time: the dispatcher's grace.
+CLAIM_GRACE: Final = 5.0
+
+_ARGS: Final = JsonObject.of({"to": "somebody", "n": 7})
+_DATA: Final = JsonObject.of({"ok": True})
+_SECONDS: Final = Duration.of_seconds
+
+
+@attrs.frozen
+class Size:
+    """How much goes on in a history."""
+
+    servers: int = 2
+    producers: int = 2
+    tasks_each: int = 11
+    workers: int = 4
+    operators: int = 1
+    owners: int = 0
+
+
+class Workload:
+    """
+    The clients of one history.
+
+    Attributes:
+        is_quiet: Everybody behaves, and nothing new is made.
+    """
+
+    def __init__(self, world: World, size: Size) -> None:
+        self._world = world
+        self._size = size
+        self._chance = Random(f"{world.seed}/workload")
+        self.random = self._chance.random
+        self.is_quiet = False
+        self.producing = 0
+        self._made: list[TaskKey] = []
+        self._workers: list[Node] = []
+        self._hired = 0
+        world.on_worker_killed = self._kill_worker
+
+    def start(self) -> None:
+        """Send everybody to work."""
+        world = self._world
+        for number in range(self._size.producers):
+            node = world.new_node(f"producer{number}")
+            self.producing += 1
+            self._go(f"producer{number}", node, self._produce)
+        for _ in range(self._size.workers):
+            self._hire()
+        for number in range(self._size.operators):
+            node = world.new_node(f"operator{number}")
+            self._go(f"operator{number}", node, self._operate)
+        for number in range(self._size.owners):
+            node = world.new_node(f"owner{number}")
+            self._go(f"owner{number}", node, self._own)
+        for _ in range(self._chance.choice((0, 0, 1, 2))):
+            queue = self._chance.choice(QUEUES)
+            key = TaskKey(queue, TaskId(f"poison{self._chance.randrange(100)}"))
+            world.cluster.shard("task", QUEUE + queue).plant(key, "no kind", 0.0)
+            self._made.append(key)
+
+    def _go(self, name: str, node: Node, target: object) -> None:
+        assert callable(target)
+        scheduler = self._world.scheduler
+
+        def run() -> None:
+            target(scheduler.current)
+
+        scheduler.start(name, node, run)
+
+    def hire_up_to(self, wanted: int) -> None:
+        """See to it that so many workers are there."""
+        for _ in range(wanted - sum(not node.dead for node in self._workers)):
+            self._hire()
+
+    def _hire(self) -> None:
+        self._hired += 1
+        node = self._world.new_node(f"worker{self._hired}")
+        self._workers.append(node)
+        self._go(f"worker{self._hired}", node, self._work)
+
+    def _kill_worker(self, chosen: float, length: float) -> None:
+        alive = [node for node in self._workers if not node.dead]
+        if alive:
+            node = alive[int(chosen * len(alive))]
+            node.dead = True
+            self._world.note(f"{node.name} is killed")
+            self._world.scheduler.at(self._world.scheduler.now + length, self._hire)
+
+    def _wait(self, seconds: float) -> None:
+        self._world.scheduler.block(seconds)
+
+    # ------------------------------------------------------------------------------- producers
+
+    def _produce(self, me: Actor) -> None:
+        for number in range(self._size.tasks_each):
+            self._wait(self.random() * 2 * 0.7 * FAULTS_UNTIL / self._size.tasks_each)
+            self._create(me, number)
+        self.producing -= 1
+
+    def _create(self, me: Actor, number: int) -> None:
+        new = self._new_task(me, number)
+        key = f"{me.name}/{number}" if new.id is None and self.random() < 0.5 else None
+        for _ in range(1 + int(self.random() * 3)):
+            answer = self._send_create(me, new, key)
+            if _is_task(answer):
+                self._made.append(answer.document.key)
+                if key is not None and self.random() < 0.2:
+                    self._send_create(me, new, key)
+                return
+            if isinstance(answer, errors.TasquesError) and not isinstance(
+                answer, errors.Unavailable
+            ):
+                return
+            self._wait(self.random())
+
+    def _send_create(self, me: Actor, new: NewTask, key: str | None) -> Answer:
+        world = self._world
+        server = world.some_server()
+        if server is None:
+            return None
+        named = TaskKey(new.queue, new.id) if new.id is not None else None
+        request = world.request("create", server, CREATION_PATIENCE, key=named)
+
+        request.is_unstorable = new.kind == INVALID_KIND
+
+        def create(services: Services, is_connected: object) -> StoredTask:
+            stored = services.tasks.create(new, idempotency_key=key)
+            self._judge_delay(request, new.queue)
+            return stored
+
+        return world.call(me, server, request, create)
+
+    def _judge_delay(self, request: Request, queue: QueueName) -> None:
+        world = self._world
+        shard = world.cluster.shards.get(QUEUE + queue)
+        if shard is not None and shard.gone_until < request.started:
+            world.auditor.delayed(request)
+
+    def _new_task(self, me: Actor, number: int) -> NewTask:
+        chance = self._chance
+        now = self._world.scheduler.now
+        later = self.random() < 0.15
+        expires = self.random() < 0.05
+        right = Instant(EPOCH + round(now * 1e9))
+        return NewTask(
+            queue=chance.choice(QUEUES),
+            id=TaskId(f"{me.name}-{number}") if self.random() < 0.6 else None,
+            kind=INVALID_KIND if self.random() < 0.08 else "send",
+            retry_times=chance.choice((0, 1, 2)),
+            processing_timeout=_SECONDS(chance.choice((3, 6, 12))),
+            priority=chance.choice((0, 0, 1)),
+            run_at=right.plus(_SECONDS(5 * self.random())) if later else None,
+            args=_ARGS,
+            expires_at=right.plus(_SECONDS(10 * self.random())) if expires else None,
+        )
+
+    # --------------------------------------------------------------------------------- workers
+
+    def _work(self, me: Actor) -> None:
+        worker = WorkerId(me.name)
+        while True:
+            for stored in self._claim(me, worker):
+                self._process(me, worker, stored)
+            if not self.is_quiet and self.random() < 0.3:
+                self._wait(self.random())
+
+    def _claim(self, me: Actor, worker: WorkerId) -> list[StoredTask]:
+        world = self._world
+        server = world.some_server()
+        if server is None:
+            self._wait(0.5)
+            return []
+        block_for = 2.0 if self.is_quiet else self._chance.choice((0.0, 1.0, 3.0, 3.0))
+        amount = self._chance.choice((1, 1, 2, 3))
+        request = world.request("claim", server, block_for + CLAIM_GRACE, worker=worker)
+        wanted = ClaimRequest(
+            worker=worker,
+            queues=() if self.is_quiet or self.random() < 0.5 else self._some_queues(),
+            amount=amount,
+            min_amount=1 if self.random() < 0.8 else amount,
+            block_for=_SECONDS(block_for),
+        )
+        answer = world.call(
+            me,
+            server,
+            request,
+            lambda services, is_connected: services.claims.claim(wanted, is_connected=is_connected),
+        )
+        if isinstance(answer, (list, tuple)):
+            return list(answer)
+        self._wait(0.1 + self.random() * 0.5)
+        return []
+
+    def _some_queues(self) -> tuple[QueueName, ...]:
+        return tuple(queue for queue in QUEUES if self.random() < 0.6) or QUEUES[:1]
+
+    def _process(self, me: Actor, worker: WorkerId, stored: StoredTask) -> None:
+        task = stored.document
+        timeout = task.processing_timeout.seconds
+        if self.is_quiet:
+            self._wait(self.random() * 0.2)
+        elif self.random() < 0.08:
+            self._wait(timeout * (0.7 + self.random()))  # it may be too late by then
+        else:
+            self._wait(self.random() ** 2 * 1.5)
+        if self.random() < 0.05:
+            self._send_finish(me, WorkerId("impostor"), stored, "done", None, False)
+        if self.random() < 0.15:
+            self._finish(me, worker, stored, "report")
+            self._wait(self.random() * 0.5)
+        drawn = self.random()
+        if self.is_quiet or drawn < 0.62:
+            self._finish(me, worker, stored, "done")
+        elif drawn < 0.82:
+            self._finish(me, worker, stored, "failed")
+        elif drawn < 0.96:
+            self._finish(me, worker, stored, "unclaim")
+        # Or it forgets all about it, and the claim times out.
+
+    def _finish(self, me: Actor, worker: WorkerId, stored: StoredTask, verb: str) -> None:
+        """Send *verb* until something that means something comes back; sometimes once more."""
+        # Mostly soon, so that others meet it while an answer is still on its way.
+        retry_in = _SECONDS(self.random() ** 3 * 3) if self.random() < 0.8 else None
+        give_up = self.random() < 0.1
+        earlier: list[str] = []
+        for _ in range(4):
+            request, answer = self._send_finish(me, worker, stored, verb, retry_in, give_up)
+            if request is None:
+                return
+            self._judge_repeat(request, earlier, answer)
+            if _is_task(answer):
+                if verb != "report" and self.random() < 0.15:
+                    self._repeat(me, worker, stored, verb, retry_in, give_up, answer)
+                return
+            if answer is not None and not isinstance(answer, errors.Unavailable):
+                return
+            earlier += request.tokens
+            self._wait(self.random() * 0.5)
+
+    def _repeat(
+        self,
+        me: Actor,
+        worker: WorkerId,
+        stored: StoredTask,
+        verb: str,
+        retry_in: Duration | None,
+        give_up: bool,
+        first: StoredTask,
+    ) -> None:
+        auditor = self._world.auditor
+        key = stored.document.key
+        before = auditor.present(key)
+        request, answer = self._send_finish(me, worker, stored, verb, retry_in, give_up)
+        if request is None or answer is None:
+            return
+        after = auditor.present(key)
+        if before == first and after is not None and after.document == first.document:
+            said = answer.document if isinstance(answer, Stored) else answer
+            auditor.repeated(request, first.document, said)
+
+    def _judge_repeat(self, request: Request, earlier: list[str], answer: Answer) -> None:
+        """What was made by an earlier try, whose answer was lost, is the answer to this one."""
+        if request.key is None or not isinstance(answer, errors.TaskError):
+            return
+        now = self._world.auditor.present(request.key)
+        operation = now.document.operation if now is not None else None
+        if operation is not None and operation.token in earlier and operation.verb != "report":
+            self._world.auditor.repeated(request, now, answer)
+
+    def _send_finish(
+        self,
+        me: Actor,
+        worker: WorkerId,
+        stored: StoredTask,
+        verb: str,
+        retry_in: Duration | None,
+        give_up: bool,
+    ) -> tuple[Request | None, Answer]:
+        world = self._world
+        server = world.some_server()
+        if server is None:
+            return None, None
+        key = stored.document.key
+        operation = stored.document.operation
+        request = world.request(
+            verb,
+            server,
+            COMPLETION_DEADLINE,
+            key=key,
+            worker=worker,
+            claim=operation.token if operation is not None else "",
+        )
+
+        def finish(services: Services, is_connected: object) -> StoredTask:
+            match verb:
+                case "report":
+                    return services.tasks.report(key, worker=worker, data=_DATA)
+                case "done":
+                    return services.tasks.complete(key, worker=worker, data=_DATA)
+                case "failed":
+                    return services.tasks.fail(
+                        key, worker=worker, data=_DATA, retry_in=retry_in, give_up=give_up
+                    )
+                case _:
+                    return services.tasks.unclaim(key, worker=worker, run_in=retry_in)
+
+        return request, world.call(me, server, request, finish)
+
+    # ------------------------------------------------------------------------------- operators
+
+    def _operate(self, me: Actor) -> None:
+        world = self._world
+        while not self.is_quiet:
+            self._wait(self.random() * 4)
+            server = world.some_server()
+            if not self._made or server is None or not server.takes_requests:
+                continue
+            key = self._chance.choice(self._made)
+            verb = self._chance.choice(("cancel", "retry", "retry", "delay", "reprioritise"))
+            request = world.request(verb, server, COMPLETION_DEADLINE, key=key)
+            world.call(me, server, request, functools.partial(_operate, key, verb))
+
+    # ---------------------------------------------------------------------------------- owners
+
+    def _own(self, me: Actor) -> None:
+        """Create recurring tasks, and change one's mind about them."""
+        ids = [RecurringTaskId(f"{me.name}-{number}") for number in range(2)]
+        for id in ids:
+            self._ask_recurring(me, id, "create")
+        while not self.is_quiet:
+            self._wait(0.5 + self.random() * 6)
+            verb = self._chance.choice(_OWNERS_VERBS)
+            self._ask_recurring(me, self._chance.choice(ids), verb)
+        for id in ids:
+            self._ask_recurring(me, id, "resume")
+
+    def _ask_recurring(self, me: Actor, id: RecurringTaskId, verb: str) -> None:
+        world = self._world
+        server = world.some_server()
+        if server is None:
+            return
+        definition = TaskDefinition(
+            queue=self._chance.choice(QUEUES),
+            kind=INVALID_KIND if self.random() < 0.03 and verb != "run_now" else "tick",
+            retry_times=1,
+            processing_timeout=_SECONDS(4),
+        )
+        expression = EVERY.format(self._chance.choice((2, 3, 5)))
+        skip = self.random() < 0.5
+        new = NewRecurringTask(
+            id=id,
+            schedule_expression=expression,
+            definition=definition,
+            skip_if_outstanding_tasks_exist=skip,
+            catch_up=self._chance.choice(tuple(CatchUp)),
+        )
+        changes = RecurringTaskChanges(
+            schedule_expression=expression if self.random() < 0.5 else None,
+            definition=definition if self.random() < 0.5 else None,
+            skip_if_outstanding_tasks_exist=skip,
+        )
+        request = world.request(verb, server, COMPLETION_DEADLINE)
+        request.is_unstorable = verb == "run_now"  # whatever its definition is by now
+
+        def ask(services: Services, is_connected: object) -> Answer:
+            service = services.recurring
+            assert service is not None
+            match verb:
+                case "create":
+                    return service.create(new)
+                case "update":
+                    return service.update(id, changes)
+                case "delete":
+                    return service.delete(id)
+                case "pause":
+                    return service.pause(id)
+                case "resume":
+                    return service.resume(id)
+                case _:
+                    return service.run_now(id)
+
+        world.call(me, server, request, ask)
+
+
+def _is_task(answer: Answer) -> TypeGuard[StoredTask]:
+    return isinstance(answer, Stored) and isinstance(answer.document, Task)
+
+
+_OWNERS_VERBS: Final = ("create", "update", "update", "delete", "pause", "resume", "run_now")
+
+
+def _operate(key: TaskKey, verb: str, services: Services, is_connected: object) -> StoredTask:
+    operation: TaskOperation
+    match verb:
+        case "cancel":
+            operation = Cancel()
+        case "retry":
+            operation = Retry()
+        case "delay":
+            operation = Delay(run_at=Instant(EPOCH))
+        case _:
+            operation = Reprioritise(priority=1)
+    return services.operators.apply(operation, key)

@@ -1,0 +1,471 @@
+"""
+The servers of one history, and what befalls them.
+
+Each server is what ``tasques.bootstrap.build`` makes of the settings, on a backend of the model and
+the runtime of its node: the wiring is under test, too. A *call* is one request of a client: it runs
+on an actor of the server, and its answer may get lost.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Final, TypeAlias
+
+import attrs
+
+from tasques import bootstrap
+from tasques.core import errors
+from tasques.core.documents import Stored
+from tasques.core.recurring import RecurringTask, StoredRecurringTask
+from tasques.core.service.election import Election
+from tasques.core.service.group_commit import BatchLimits, GroupCommit
+from tasques.core.service.services import Services
+from tasques.core.tasks import StoredTask, TaskKey
+from tasques.core.values import Duration
+from tasques.settings import Settings
+from tests.simulation.auditor import Auditor, Demands, Request, Standing
+from tests.simulation.background_auditor import BackgroundAuditor
+from tests.simulation.faults import Fault, Faults, Happening
+from tests.simulation.model import CALL_TIMEOUT, Cluster
+from tests.simulation.runtime import Actor, Node, Scheduler, SimulatedRuntime
+from tests.simulation.stores import QUEUE, SimulatedBackend, real_codec
+
+#: The faults end here, in virtual seconds; the quiet phase begins.
+FAULTS_UNTIL: Final = 14.0
+#: A completion is held for so long.
+COMPLETION_DEADLINE: Final = 6.0
+MARGIN: Final = 1.0
+LEASE: Final = 3.0
+#: A finished task stays in its queue for so long; no create lands later than that.
+ARCHIVED_AFTER: Final = 5.0
+#: A slot is decided two leases and a look after everything is well again.
+SLOTS_SETTLE_WITHIN: Final = 2 * LEASE + 3.0
+#: Past a deadline, a request may still have to see a few calls of the store out: one for the batch
+#: that is ahead of its own, two for its own write and the look at what became of it.
+SLACK: Final = 4 * CALL_TIMEOUT + 1.0
+#: One history in so many sends every document through the real codec.
+CODEC_EVERY: Final = 50
+#: One history in so many has shards that go, and nothing else: P21.
+SHARDS_ONLY_EVERY: Final = 20
+
+Answer: TypeAlias = (
+    "StoredTask | StoredRecurringTask | Sequence[StoredTask] | errors.TasquesError | None"
+)
+
+
+def settings() -> Settings:
+    """The settings of every server: everything sooner than by default, so that histories are short."""
+    default = Settings()
+    seconds = Duration.of_seconds
+    recurring = default.recurring
+    return attrs.evolve(
+        default,
+        recurring=attrs.evolve(
+            recurring,
+            leader_lock=attrs.evolve(
+                recurring.leader_lock,
+                run_interval=seconds(0.6),
+                leader_lock_lease=seconds(LEASE),
+            ),
+            timed_out_tasks_reaper=attrs.evolve(
+                recurring.timed_out_tasks_reaper,
+                run_interval=seconds(4),
+                margin=seconds(MARGIN),
+                scroll_size=5,
+            ),
+            tasks_archiver=attrs.evolve(
+                recurring.tasks_archiver,
+                run_interval=seconds(3),
+                archive_older_than=seconds(ARCHIVED_AFTER),
+                scroll_size=6,
+            ),
+            recurring_tasks=attrs.evolve(
+                recurring.recurring_tasks,
+                sync_run_interval=seconds(2),
+                enforce_sync_run_interval=seconds(8),
+            ),
+        ),
+        tasks=attrs.evolve(default.tasks, completion_deadline=seconds(COMPLETION_DEADLINE)),
+    )
+
+
+SETTINGS: Final = settings()
+#: So little room that it fills; in every other history.
+SMALL: Final = BatchLimits(items=3, size=6000, in_flight=1, waiting_items=4, waiting_size=16_000)
+
+
+@attrs.define(eq=False)
+class _Call:
+    """A client that waits for an answer."""
+
+    client: Actor
+    answer: Answer = None
+    is_over: bool = False
+    gave_up: bool = False
+
+
+@attrs.define(eq=False)
+class Server:
+    """One incarnation of a server."""
+
+    place: int
+    node: Node
+    runtime: SimulatedRuntime
+    backend: SimulatedBackend
+    built: bootstrap.Node
+    ready: bool = False
+    stopping: bool = False
+    true_offset: float = 0.0
+    calls: dict[int, _Call] = attrs.Factory(dict)
+
+    @property
+    def services(self) -> Services:
+        """Its use cases."""
+        return self.built.services
+
+    @property
+    def takes_requests(self) -> bool:
+        """Whether a client would be sent here."""
+        return self.ready and not self.stopping and not self.node.dead
+
+
+class World:
+    """
+    Everything of one history but its clients.
+
+    Args:
+        note: Told what happens, in words; None for speed.
+    """
+
+    def __init__(self, seed: int, note: Callable[[str], None] | None = None) -> None:
+        self.seed = seed
+        self.scheduler = Scheduler(seed)
+        shards_only = seed % SHARDS_ONLY_EVERY == 0
+        self.faults = Faults(seed, FAULTS_UNTIL, only=(Fault.SHARD,) if shards_only else None)
+        self.cluster = Cluster(self.scheduler, self.faults)
+        others_delayed = 2.0 + 0.3 if shards_only else None
+        demands = Demands(margin=MARGIN, others_delayed=others_delayed)
+        self.auditor = Auditor(self.scheduler, self.cluster, demands)
+        self.auditor.note = note
+        self.cluster.observers["task"] = self.auditor.task_changed
+        self.background = BackgroundAuditor(
+            self.auditor, self.cluster, self._elections, SLOTS_SETTLE_WITHIN
+        )
+        self.scheduler.on_crash = self._crashed
+        self.scheduler.on_runaway = lambda: self.auditor.fail("P13", "it never comes to rest")
+        self.scheduler.on_lock_held = lambda actor: self.auditor.fail(
+            "P13", f"{actor.name} calls the store while it holds a lock"
+        )
+        self.chance = Random(f"{seed}/world")
+        self.servers: list[Server] = []
+        self.on_worker_killed: Callable[[float, float], None] = lambda chosen, length: None
+        self._note = note
+        self._nodes = 0
+        self._requests = 0
+        self._codec = real_codec() if seed % CODEC_EVERY == 0 else None
+        self._small = seed % 2 == 1
+
+    def _elections(self) -> list[tuple[str, Election]]:
+        servers = [server for server in self.servers if not server.node.dead]
+        return [(server.node.name, server.built.election) for server in servers]
+
+    def note(self, text: str) -> None:
+        """Write into the history, if anybody reads it."""
+        if self._note is not None:
+            self._note(text)
+
+    def new_node(self, name: str) -> Node:
+        """A machine with clocks that are nearly right."""
+        self._nodes += 1
+        return Node(f"{name}.{self._nodes}", self._nodes)
+
+    # ------------------------------------------------------------------------------- servers
+
+    def boot(self, place: int) -> None:
+        """Start a server, as ``tasques-server`` does."""
+        node = self.new_node(f"server{place}")
+        node.offset = self.chance.uniform(-0.4, 0.4)
+        node.rate = 1.0 + self.chance.choice((0.0, 1e-4, -1e-4, 0.02, -0.02))
+        runtime = SimulatedRuntime(self.scheduler, node, self.auditor.minted(node))
+        backend = SimulatedBackend(self.cluster, self.scheduler, node, self._codec)
+        backend.tasks.on_overlap = lambda key: self.auditor.fail(
+            "P18", f"two writes of {key} are under way together from {node.name}"
+        )
+        built = bootstrap.build(SETTINGS, backend, runtime)
+        server = Server(place, node, runtime, backend, built, true_offset=node.offset)
+        assert isinstance(built.store, GroupCommit)
+        if self._small:
+            built.store._limits = SMALL
+        backend.tasks.on_batch = functools.partial(self._look_at_bounds, node, built.store)
+        self.auditor.standings[node.number] = Standing(
+            compared_skew=lambda: backend.compared_skew,
+            is_draining=lambda: built.services.claims._closed,
+        )
+        node.on_fuse = lambda: None
+        self.servers[place : place + 1] = [server]
+        self.scheduler.start(f"{node.name} boots", node, lambda: self._start(server))
+
+    def _look_at_bounds(self, node: Node, commit: GroupCommit) -> None:
+        """P18: one call may be larger than the bound, but then nobody else is let in."""
+        waiting, allowed = commit._waiting, commit._limits.waiting_items
+        if len(waiting) > allowed and len({id(entry.submission) for entry in waiting}) > 1:
+            self.auditor.fail("P18", f"{len(waiting)} writes wait at {node.name}, {allowed} may")
+
+    def _start(self, server: Server) -> None:
+        server.services.clock.step()
+        server.services.health.step()
+        server.built.start()
+        server.ready = True
+        self.note(f"{server.node.name} is there")
+
+    def kill(self, server: Server, back_after: float | None) -> None:
+        """End its process wherever it is; a new one follows in its place."""
+        if server.node.dead:
+            return
+        self.note(f"{server.node.name} is killed")
+        server.node.dead = True
+        for number, call in list(server.calls.items()):
+            self._hang_up(server, number, call)
+        if back_after is not None:
+            self.scheduler.at(self.scheduler.now + back_after, lambda: self._revive(server))
+
+    def _revive(self, server: Server) -> None:
+        if self.servers[server.place] is server:
+            self.boot(server.place)
+
+    def drain(self, server: Server, back_after: float) -> None:
+        """Stop a server in the order in which SIGTERM does."""
+        if server.stopping or not server.ready:
+            return
+        server.stopping = True
+        self.note(f"{server.node.name} drains")
+
+        def stop() -> None:
+            server.services.health.start_draining()
+            server.services.claims.close()
+            self.scheduler.block(3.0)
+            server.built.stop()
+            self.kill(server, back_after)
+            self.scheduler.block()
+
+        self.scheduler.start(f"{server.node.name} drains", server.node, stop)
+
+    def _crashed(self, actor: Actor, error: Exception) -> None:
+        self.auditor.crashed(None, error, actor.name)
+
+    # ---------------------------------------------------------------------------------- calls
+
+    def call(
+        self,
+        client: Actor,
+        server: Server,
+        request: Request,
+        serve: Callable[[Services, Callable[[], bool]], Answer],
+    ) -> Answer:
+        """
+        One request; None if no answer came.
+
+        Args:
+            serve: What the front of the server does; is told whether the client is still there.
+        """
+        scheduler = self.scheduler
+        if server.node.dead:
+            scheduler.switch(0.01)
+            return None
+        call = _Call(client)
+        server.calls[request.number] = call
+        self.auditor.began(request)
+
+        def run() -> None:
+            answer = self._serve(server, request, call, serve)
+            is_lost = self.faults.of_client(scheduler.now)
+            # The front knows for certain that half of those that are lost never left.
+            is_undelivered = call.gave_up or (is_lost and scheduler.random() < 0.5)
+            if is_undelivered and isinstance(answer, (list, tuple)) and answer:
+                self.note(f"  #{request.number} is undelivered, and given back")
+                server.services.claims.give_back(answer)
+                is_lost = True
+            if not call.is_over:
+                call.answer = None if is_lost else answer
+                self._hang_up(server, request.number, call)
+
+        scheduler.start(
+            f"{server.node.name} #{request.number} {request.verb}", server.node, run, request
+        )
+        scheduler.block(request.patience + CALL_TIMEOUT)
+        call.gave_up = not call.is_over
+        server.calls.pop(request.number, None)
+        self.note(
+            f"  #{request.number} {request.verb}"
+            f" {request.key.id if request.key else ''} of {client.name} at {server.node.name}:"
+            f" {_said(call.answer)}"
+        )
+        return call.answer
+
+    def _hang_up(self, server: Server, number: int, call: _Call) -> None:
+        server.calls.pop(number, None)
+        if not call.is_over and not call.gave_up:
+            call.is_over = True
+            self.scheduler.wake(call.client)
+
+    def _serve(
+        self,
+        server: Server,
+        request: Request,
+        call: _Call,
+        serve: Callable[[Services, Callable[[], bool]], Answer],
+    ) -> Answer:
+        try:
+            answer = serve(server.services, lambda: not call.gave_up)
+        except errors.TasquesError as error:
+            self.auditor.refused(request, error)
+            return error
+        except Exception as error:  # noqa: BLE001 - an answer 500
+            self.auditor.crashed(request, error, "")
+            return None
+        self._audit(request, answer)
+        return answer
+
+    def _audit(self, request: Request, answer: Answer) -> None:
+        if not isinstance(answer, Stored):
+            assert isinstance(answer, (list, tuple)), "a service returns what it made"
+            self.auditor.delivered(request, answer)
+        elif isinstance(answer.document, RecurringTask):
+            self.background.owned(request, answer)
+        else:
+            self.auditor.acknowledged(request, answer)
+
+    def request(
+        self,
+        verb: str,
+        server: Server,
+        patience: float,
+        *,
+        key: TaskKey | None = None,
+        worker: str = "",
+        claim: str = "",
+    ) -> Request:
+        """A request that is about to be made."""
+        self._requests += 1
+        return Request(
+            number=self._requests,
+            verb=verb,
+            node=server.node,
+            started=self.scheduler.now,
+            patience=patience + SLACK,
+            key=key,
+            worker=worker,
+            claim=claim,
+        )
+
+    def some_server(self) -> Server | None:
+        """Where a load balancer would send a request; now and then to one that is gone."""
+        there = [server for server in self.servers if server.takes_requests]
+        pool = there if there and self.chance.random() < 0.97 else self.servers
+        return self.chance.choice(pool) if pool else None
+
+    # ------------------------------------------------------------------------------ happenings
+
+    def plan(self, happenings: Sequence[Happening]) -> None:
+        """Let *happenings* happen at their times."""
+        for happening in happenings:
+            self.scheduler.at(happening.at, functools.partial(self._happen, happening))
+
+    def _happen(self, happening: Happening) -> None:
+        self.faults.count(happening.fault)
+        now, until = self.scheduler.now, self.scheduler.now + happening.length
+        server = self.servers[int(happening.chosen * len(self.servers))]
+        self.note(f"{happening.fault}, for {happening.length:.2f} s ({server.node.name})")
+        match happening.fault:
+            case Fault.KILL:
+                self._at_some_step(server.node, lambda: self.kill(server, happening.length))
+            case Fault.PAUSE:
+                self._at_some_step(server.node, lambda: self._pause(server.node, until))
+            case Fault.CUT:
+                self.cluster.cut[server.node.number] = until
+            case Fault.CLOCK:
+                self._set_clock(server, until)
+            case Fault.DRAIN:
+                self.drain(server, happening.length)
+            case Fault.WORKER:
+                self.on_worker_killed(happening.chosen, happening.length)
+            case Fault.RESTART:
+                self.cluster.restart(min(happening.length, 6.0))
+            case Fault.DISK:
+                self.cluster.full_until = until
+            case Fault.OVERLOAD:
+                self.cluster.busy_until = until
+            case Fault.ROLLOVER:
+                self.cluster.archives.append(f"archive-{len(self.cluster.archives) + 1:06}")
+            case Fault.FAILOVER | Fault.SHARD | Fault.REFRESH:
+                self._befall_shard(happening, now, until)
+
+    def _at_some_step(self, node: Node, action: Callable[[], None]) -> None:
+        """Have *action* carried out in place of one of the next steps of *node*, whichever."""
+        node.fuse = 1 + int(self.chance.random() ** 2 * 150)
+        node.on_fuse = action
+
+    def _pause(self, node: Node, until: float) -> None:
+        now = self.scheduler.now
+        if until > max(node.paused_until, now):
+            self.note(f"{node.name} is paused for {until - now:.2f} s")
+            node.paused_for += until - max(node.paused_until, now)
+            node.paused_until = until
+
+    def _set_clock(self, server: Server, until: float) -> None:
+        jump = self.chance.choice((1.0, 4.0, 8.0, 20.0, 45.0, 3600.0, 21_600.0))
+        server.node.offset += jump * self.chance.choice((-1, 1))
+
+        def set_right() -> None:
+            server.node.offset = server.true_offset
+
+        self.scheduler.at(until, set_right)
+
+    def _befall_shard(self, happening: Happening, now: float, until: float) -> None:
+        names = list(self.cluster.shards)
+        if self.faults.only:
+            names = [name for name in names if name.startswith(QUEUE)]
+        if not names:
+            return
+        shard = self.cluster.shards[names[int(happening.chosen * 997) % len(names)]]
+        match happening.fault:
+            case Fault.SHARD:
+                shard.gone_until = until
+            case Fault.REFRESH:
+                shard.stop_refreshing(now, until)
+            case _:
+                if shard.isolated is None:
+                    shard.isolate(until)
+                    self.scheduler.at((now + until) / 2, shard.fail_over)
+                    self.scheduler.at(until, shard.rejoin)
+
+    def heal(self) -> None:
+        """End all faults; what is dead comes back."""
+        self.note("from here on nothing goes wrong any more")
+        cluster = self.cluster
+        cluster.down_until = cluster.full_until = cluster.busy_until = 0.0
+        cluster.cut.clear()
+        for shard in cluster.shards.values():
+            shard.gone_until = 0.0
+            if shard.isolated is not None:
+                if not shard.isolated.replaced:
+                    shard.fail_over()
+                shard.rejoin()
+        for server in self.servers:
+            server.node.fuse = None
+            server.node.offset = server.true_offset
+            if server.node.dead:
+                self._revive(server)
+
+
+def _said(answer: Answer) -> str:
+    if answer is None:
+        return "no answer"
+    if isinstance(answer, errors.TasquesError):
+        return f"{type(answer).__name__}: {answer}"
+    if isinstance(answer, (list, tuple)):
+        return f"{[stored.document.id for stored in answer]}"
+    document = answer.document  # type: ignore[union-attr]
+    return f"{getattr(document, 'state', 'ok')}"
