@@ -23,6 +23,7 @@ _DOCUMENTED_SERVER = "localhost:8080"
 _VARYING = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "<time>"),
     (re.compile(r'"(recurring-tasks-leader-)?[0-9a-f]{32}"'), '"<id>"'),
+    (re.compile(r'"next":"[\w-]+"'), '"next":"<position>"'),
     (re.compile(r'"(seq_num|primary_term)": ?\d+'), r'"\1":<number>'),
 )
 

@@ -116,7 +116,7 @@ def next_state(task: Task, action: Action) -> State:
 
 def create(new: NewTask, *, id: TaskId, now: Instant) -> Task:
     """A task as it begins: queued, never attempted, due at once unless *new* says when."""
-    given = new.run_at is not None and new.run_at != ZERO_INSTANT
+    run_at, expires_at = _given(new.run_at), _given(new.expires_at)
     return Task(
         id=id,
         queue=new.queue,
@@ -126,15 +126,19 @@ def create(new: NewTask, *, id: TaskId, now: Instant) -> Task:
         retry_times=new.retry_times,
         attempted=0,
         processing_timeout=new.processing_timeout,
-        run_at=new.run_at if given and new.run_at is not None else now,
+        run_at=now if run_at is None else run_at,
         last_enqueued_at=now,
         created_at=now,
         modified_at=now,
         args=new.args,
         context=new.context,
         recurring_task_id=new.recurring_task_id,
-        extensions=Extensions(expires_at=new.expires_at),
+        extensions=Extensions(expires_at=expires_at),
     )
+
+
+def _given(time: Instant | None) -> Instant | None:
+    return None if time == ZERO_INSTANT else time
 
 
 def is_due(task: Task, now: Instant) -> bool:

@@ -6,6 +6,9 @@ What travels over the wire, and the one strict way to read and write it; server 
 - :mod:`~tasques.schemas.answers`: the bodies that the server sends.
 - :mod:`~tasques.schemas.recurring_requests`, :mod:`~tasques.schemas.recurring_answers`: the same
   about recurring tasks.
+- :mod:`~tasques.schemas.queue_requests`, :mod:`~tasques.schemas.queue_answers`: the same between
+  operators and server.
+- :mod:`~tasques.schemas.positions`: places in a listing as opaque text.
 - :mod:`~tasques.schemas.definitions`: under which names the models appear in API descriptions.
 - :mod:`~tasques.schemas.converter`: JSON to model, strictly, with every fault named; and back.
 - :mod:`~tasques.schemas.task_json`: a stored task as JSON, quickly.

@@ -173,6 +173,16 @@ class TaskAnswer:
             )
         },
     )
+    expires_at: Instant | None = attrs.field(
+        default=None,
+        metadata={
+            ABOUT: About(
+                "From then on it is not started any more, if anybody said so.",
+                format="date-time",
+                example=_TIME,
+            )
+        },
+    )
     cancel_requested: bool | None = attrs.field(
         default=None,
         metadata={

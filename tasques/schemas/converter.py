@@ -15,7 +15,9 @@ cattrs does the walking, but none of its kindness is kept: it would take ``5`` f
 ``duration`` ``time``   not in the notation of wire contract, section 2
 ``queueName`` ``taskId``  see :mod:`tasques.core.queues`
 ``scheduleExpression``  see :mod:`tasques.core.cron`
+``position``            see :mod:`tasques.schemas.positions`
 ``enum``                none of the values that there are
+``unknown``             a field that the model does not have, where that is not ignored
 ``json``                the body as a whole is not JSON
 ======================  ==========================================================================
 """
@@ -24,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from itertools import islice
 from typing import Any, Final, NoReturn, TypeVar, get_args, get_origin
 
 import attrs
@@ -34,10 +37,13 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from tasques.core import cron
 from tasques.core.errors import Fault, InvalidInput
 from tasques.core.json_object import JsonObject, JsonValue, NotJson, parse_json
+from tasques.core.listing import Position
 from tasques.core.queues import QueueName, TaskId, queue_name, task_id
 from tasques.core.recurring import RecurringTaskId
 from tasques.core.values import Duration, Instant
 from tasques.schemas.fields import About, about_of
+from tasques.schemas.positions import parse_position, position_text
+from tasques.schemas.queue_requests import CLOSED
 from tasques.schemas.recurring_requests import ScheduleExpression
 
 Model = TypeVar("Model")
@@ -50,7 +56,7 @@ _MENTIONED: Final = 20
 
 def read(model: type[Model], body: bytes) -> Model:
     """
-    The *model* that *body* holds; ``null`` is read as ``{}``.
+    The *model* that *body* holds; ``null`` is read as ``{}``, unless the model is closed.
 
     Raises:
         InvalidInput: With every fault of the body, each with its path.
@@ -61,7 +67,7 @@ def read(model: type[Model], body: bytes) -> Model:
         value = parse_json(body)
     except NotJson as error:
         raise _invalid([Fault("", "json", f"not valid JSON: {error}")]) from error
-    return structure(model, {} if value is None else value)
+    return structure(model, {} if value is None and model not in CLOSED else value)
 
 
 def structure(model: type[Model], value: JsonValue) -> Model:
@@ -217,6 +223,15 @@ def _schedule_expression(value: Any, _: object) -> ScheduleExpression:
     return ScheduleExpression(text)
 
 
+def _position(value: Any, _: object) -> Position:
+    try:
+        return parse_position(_string(value, str))
+    except InvalidInput:
+        raise
+    except ValueError as error:
+        _refuse("position", str(error))
+
+
 def _not_empty(value: Any) -> str:
     text: str = _string(value, str)
     if not text:
@@ -280,6 +295,26 @@ def _model_hook(model: type[Any], converter: Converter) -> Hook:
 
     def hook(value: Any, kind: Any) -> Any:
         return build(_object(value, dict), kind)
+
+    return _closed(model, hook) if model in CLOSED else hook
+
+
+def _closed(model: type[Any], structure: Hook) -> Hook:
+    """*structure*, and every field that *model* does not have is a fault beside what it finds."""
+    names = {attribute.name for attribute in attrs.fields(model)}
+
+    def hook(value: Any, kind: Any) -> Any:
+        unknown = (name for name in _object(value, dict) if name not in names)
+        faults = [
+            Fault(name, "unknown", "is not known here") for name in islice(unknown, MAX_FAULTS)
+        ]
+        try:
+            structured = structure(value, kind)
+        except BaseValidationError as error:
+            faults += _faults(error, "")
+        if faults:
+            raise InvalidInput(faults[:MAX_FAULTS])
+        return structured
 
     return hook
 
@@ -345,12 +380,14 @@ def _strict_converter() -> Converter:
         TaskId: _task_id,
         RecurringTaskId: _recurring_task_id,
         ScheduleExpression: _schedule_expression,
+        Position: _position,
     }
     for kind, hook in hooks.items():
         converter.register_structure_hook(kind, hook)
     converter.register_unstructure_hook_factory(_is_model, _model_unhook)
     converter.register_unstructure_hook(Duration, str)
     converter.register_unstructure_hook(Instant, str)
+    converter.register_unstructure_hook(Position, position_text)
     converter.register_unstructure_hook(JsonObject, lambda value: msgspec.Raw(value.text.encode()))
     return converter
 

@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from tasques.schemas import answers, recurring_answers, recurring_requests, requests
+from tasques.schemas import (
+    answers,
+    queue_answers,
+    queue_requests,
+    recurring_answers,
+    recurring_requests,
+    requests,
+)
 
 #: Each wire model's name in an API description, bodies first.
 DEFINITION_NAMES: Final[Mapping[type, str]] = MappingProxyType(
@@ -23,6 +30,11 @@ DEFINITION_NAMES: Final[Mapping[type, str]] = MappingProxyType(
         recurring_requests.NewRecurringTaskBody: "recurring.NewTask",
         recurring_requests.RecurringTaskUpdateBody: "recurring.TaskUpdate",
         requests.TaskDefinitionBody: "recurring.TaskDefinition",
+        queue_requests.DelayBody: "task.Delay",
+        queue_requests.ReprioritiseBody: "task.Reprioritise",
+        queue_requests.ManyTasksBody: "task.Many",
+        queue_requests.DelayManyBody: "task.DelayMany",
+        queue_requests.ReprioritiseManyBody: "task.ReprioritiseMany",
         answers.TaskAnswer: "task.Task",
         answers.LastClaimedAnswer: "task.LastClaimed",
         answers.ReportAnswer: "task.Report",
@@ -32,6 +44,13 @@ DEFINITION_NAMES: Final[Mapping[type, str]] = MappingProxyType(
         recurring_answers.TaskDefinitionAnswer: "recurring.DefinedTask",
         recurring_answers.SlotAnswer: "recurring.Slot",
         recurring_answers.PreviewAnswer: "recurring.Preview",
+        queue_answers.QueuesAnswer: "queue.Queues",
+        queue_answers.QueueAnswer: "queue.Queue",
+        queue_answers.CountsAnswer: "queue.Counts",
+        queue_answers.QueuePolicyAnswer: "queue.Policy",
+        queue_answers.TasksAnswer: "task.Tasks",
+        queue_answers.OutcomesAnswer: "task.Outcomes",
+        queue_answers.TaskOutcomeAnswer: "task.Outcome",
         answers.MetadataAnswer: "common.Metadata",
         answers.VersionAnswer: "common.Version",
         answers.ErrorAnswer: "common.Body",
@@ -53,6 +72,11 @@ BODY_NAMES: Final[Mapping[type, str]] = MappingProxyType(
         requests.FailureBody: "failure",
         recurring_requests.NewRecurringTaskBody: "newRecurringTask",
         recurring_requests.RecurringTaskUpdateBody: "recurringTaskUpdate",
+        queue_requests.DelayBody: "delay",
+        queue_requests.ReprioritiseBody: "reprioritise",
+        queue_requests.ManyTasksBody: "many",
+        queue_requests.DelayManyBody: "delayMany",
+        queue_requests.ReprioritiseManyBody: "reprioritiseMany",
     }
 )
 

@@ -122,6 +122,17 @@ class NewTaskBody(TaskDefinitionBody):
             )
         },
     )
+    expires_at: Instant | None = attrs.field(
+        default=None,
+        metadata={
+            ABOUT: About(
+                "Not worth starting any more from then on: if it waits still, it ends dead; never if"
+                " not given, or if 0001-01-01T00:00:00Z.",
+                format="date-time",
+                example="9999-12-31T00:00:00Z",
+            )
+        },
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -18,10 +18,7 @@ from tasques.schemas.converter import encode
 
 def encode_task(stored: StoredTask, *, is_archived: bool = False) -> bytes:
     """The task as one line of JSON, in the form of wire contract, section 3."""
-    fields = task_json(stored)
-    if is_archived:
-        fields["archived"] = True
-    return encode(fields)
+    return encode(task_json(stored, is_archived=is_archived))
 
 
 def encode_tasks(stored: Iterable[StoredTask]) -> bytes:
@@ -29,7 +26,7 @@ def encode_tasks(stored: Iterable[StoredTask]) -> bytes:
     return encode([task_json(each) for each in stored])
 
 
-def task_json(stored: StoredTask) -> dict[str, object]:
+def task_json(stored: StoredTask, *, is_archived: bool = False) -> dict[str, object]:
     """The task as :func:`~tasques.schemas.converter.encode` takes it."""
     task = stored.document
     fields: dict[str, object] = {
@@ -60,6 +57,8 @@ def task_json(stored: StoredTask) -> dict[str, object]:
     }
     if task.recurring_task_id is not None:
         fields["recurring_task_id"] = task.recurring_task_id
+    if task.extensions.expires_at is not None:
+        fields["expires_at"] = str(task.extensions.expires_at)
     if task.extensions.cancel_requested_at is not None:
         fields["cancel_requested"] = True
     if task.extensions.ended is not None:
@@ -68,6 +67,8 @@ def task_json(stored: StoredTask) -> dict[str, object]:
     # Afterwards it is kept to recognise repeated requests by, and means nothing to anybody else.
     if task.state is State.CLAIMED and task.extensions.claim_id is not None:
         fields["claim_id"] = task.extensions.claim_id
+    if is_archived:
+        fields["archived"] = True
     return fields
 
 

@@ -11,6 +11,7 @@ from falcon.responders import create_method_not_allowed
 from falcon.routing import CompiledRouter
 
 from tasques.core.service.meter import Meter
+from tasques.core.service.operator_service import OperatorService
 from tasques.core.service.services import Services
 from tasques.server import errors
 from tasques.server.bodies import BodyBudgetMiddleware
@@ -22,7 +23,19 @@ from tasques.server.health import LiveResource, ReadyResource
 from tasques.server.measuring import MeasuringMiddleware
 from tasques.server.middleware import AccessLogMiddleware, GzipMiddleware, PathMiddleware
 from tasques.server.mounted import MountedResource
+from tasques.server.operations import (
+    ON_MANY,
+    ON_ONE,
+    TaskOperationResource,
+    TasksOperationResource,
+)
 from tasques.server.options import ServerOptions
+from tasques.server.queues import (
+    PauseQueueResource,
+    QueuesResource,
+    QueueTasksResource,
+    ResumeQueueResource,
+)
 from tasques.server.recurring import (
     PauseResource,
     PreviewResource,
@@ -88,6 +101,7 @@ class _Router(CompiledRouter):
 
 def _resources(services: Services, waiting: WaitingClaims) -> Mapping[str, object]:
     tasks, recurring, defaults = services.tasks, services.recurring, services.defaults
+    operators, policies = services.operators, services.policies
     return {
         "/tasques": TasksResource(tasks, defaults),
         "/tasques/{queue}/{id}": TaskResource(tasks),
@@ -102,9 +116,26 @@ def _resources(services: Services, waiting: WaitingClaims) -> Mapping[str, objec
         "/recurring_tasques/{id}/resume": ResumeResource(recurring),
         "/recurring_tasques/{id}/run": RunResource(recurring),
         "/recurring_tasques/{id}/preview": PreviewResource(recurring),
+        "/queues": QueuesResource(operators, policies),
+        "/queues/{queue}/tasks": QueueTasksResource(operators),
+        "/queues/{queue}/pause": PauseQueueResource(policies),
+        "/queues/{queue}/resume": ResumeQueueResource(policies),
+        **_operations(operators),
         "/health/live": LiveResource(),
         "/health/ready": ReadyResource(services.health),
     }
+
+
+def _operations(operators: OperatorService) -> Mapping[str, object]:
+    one = {
+        f"/queues/{{queue}}/tasks/{{id}}/{verb}": TaskOperationResource(operators, read)
+        for verb, read in ON_ONE.items()
+    }
+    many = {
+        f"/queues/{{queue}}/tasks/{verb}": TasksOperationResource(operators, asked)
+        for verb, asked in ON_MANY.items()
+    }
+    return {**one, **many}
 
 
 def _middleware(options: ServerOptions, meter: Meter) -> list[Any]:

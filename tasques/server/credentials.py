@@ -21,7 +21,7 @@ from tasques.settings.kinds import User
 OPEN_PATHS: Final = ("/health", "/openapi.json", "/docs", "/swagger")
 
 #: Closed whether or not a route is there, as everything under them is the API's.
-CLOSED_PATHS: Final = ("/tasques", "/recurring_tasques")
+CLOSED_PATHS: Final = ("/tasques", "/recurring_tasques", "/queues")
 
 CHALLENGE: Final = 'Basic realm="Authorization Required"'
 

@@ -1,9 +1,8 @@
-"""Reading what a request brings beside its route: names, headers, query, body."""
+"""Reading what a request brings beside its route and its query: names, headers, body."""
 
 from __future__ import annotations
 
-import re
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import attrs
 import falcon
@@ -11,22 +10,16 @@ import falcon
 from tasques.core.errors import Fault, InvalidInput
 from tasques.core.queues import WorkerId, queue_name, task_id
 from tasques.core.recurring import RecurringTaskId
-from tasques.core.service.recurring_service import MAX_PREVIEW
 from tasques.core.tasks import ClaimId, TaskKey
-from tasques.core.values import ZERO, Duration
 from tasques.schemas.converter import read
 from tasques.server.routes import (
     CLAIM_ID_HEADER,
     IDEMPOTENCY_KEY_HEADER,
     MAX_IDEMPOTENCY_KEY,
-    PREVIEWED,
     WORKER_ID_HEADER,
 )
 
 Model = TypeVar("Model")
-
-#: Of at most so many digits that it is read at once, however many are sent.
-_INTEGER: Final = re.compile("-?(0|[1-9][0-9]{0,18})", re.ASCII)
 
 
 def task_key(queue: str, id: str) -> TaskKey:
@@ -139,53 +132,3 @@ def idempotency_key(request: falcon.Request) -> str | None:
         message = f"must have 1 to {MAX_IDEMPOTENCY_KEY} characters"
         raise InvalidInput([Fault(IDEMPOTENCY_KEY_HEADER, "length", message)])
     return key
-
-
-def run_in(request: falcon.Request) -> Duration | None:
-    """
-    How long a task that is given back is to rest, if that is said.
-
-    Raises:
-        InvalidInput: If it is not a duration, or negative.
-    """
-    text = request.get_param("run_in")
-    if text is None:
-        return None
-    try:
-        rest = Duration.parse(text)
-    except ValueError as error:
-        raise InvalidInput([Fault("run_in", "duration", str(error))]) from error
-    if rest < ZERO:
-        raise InvalidInput([Fault("run_in", "minimum", "must not be negative")])
-    return rest
-
-
-def archived(request: falcon.Request) -> bool:
-    """
-    Whether the archive is to be looked into; false if that is not said.
-
-    Raises:
-        InvalidInput: If it is neither ``true`` nor ``false``.
-    """
-    text = request.get_param("archived", default="false")
-    if text not in ("true", "false"):
-        raise InvalidInput([Fault("archived", "boolean", "must be true or false")])
-    return text == "true"
-
-
-def count(request: falcon.Request) -> int:
-    """
-    How many slots are to be previewed.
-
-    Raises:
-        InvalidInput: If it is no number that is allowed.
-    """
-    text = request.get_param("count", default=str(PREVIEWED))
-    if _INTEGER.fullmatch(text) is None:
-        raise InvalidInput([Fault("count", "integer", "must be an integer")])
-    number = int(text)
-    if number < 1:
-        raise InvalidInput([Fault("count", "minimum", "must not be less than 1")])
-    if number > MAX_PREVIEW:
-        raise InvalidInput([Fault("count", "maximum", f"must not be more than {MAX_PREVIEW}")])
-    return number

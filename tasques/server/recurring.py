@@ -16,7 +16,7 @@ from tasques.schemas.recurring_answers import PreviewAnswer, recurring_task_answ
 from tasques.schemas.recurring_requests import NewRecurringTaskBody, RecurringTaskUpdateBody
 from tasques.schemas.requests import TaskDefinitionBody
 from tasques.schemas.task_json import encode_task
-from tasques.server import reading
+from tasques.server import query, reading
 
 
 def _answer(response: falcon.Response, stored: StoredRecurringTask) -> None:
@@ -138,6 +138,6 @@ class PreviewResource:
 
     def on_get(self, request: falcon.Request, response: falcon.Response, id: str) -> None:
         """Tell the next slots."""
-        name, count = reading.recurring_task_id(id), reading.count(request)
+        name, count = reading.recurring_task_id(id), query.count(request)
         slots = tuple(self._recurring.preview(name, count))
         response.data = encode(unstructure(PreviewAnswer(slots=slots)))

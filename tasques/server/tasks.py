@@ -10,7 +10,7 @@ from tasques.core.service.task_service import TaskService
 from tasques.core.tasks import NewTask, StoredTask, TaskKey
 from tasques.schemas.requests import FailureBody, NewTaskBody, ReportBody, SuccessBody
 from tasques.schemas.task_json import encode_task
-from tasques.server import reading
+from tasques.server import query, reading
 
 
 def _answer(response: falcon.Response, stored: StoredTask) -> None:
@@ -46,6 +46,7 @@ class TasksResource:
                 else body.processing_timeout
             ),
             run_at=body.run_at,
+            expires_at=body.expires_at,
             args=body.args,
             context=body.context,
         )
@@ -62,7 +63,7 @@ class TaskResource:
     ) -> None:
         """Show the task."""
         key = reading.task_key(queue, id)
-        found = self._tasks.find(key, archived=reading.archived(request))
+        found = self._tasks.find(key, archived=query.archived(request))
         response.data = encode_task(found.stored, is_archived=found.is_archived)
 
 
@@ -134,7 +135,7 @@ class ClaimResource:
         """Give the task back."""
         name = queue_name(queue)
         worker, claim_id = reading.worker_id(request), reading.claim_id(request)
-        run_in = reading.run_in(request)
+        run_in = query.run_in(request)
         key = TaskKey(name, task_id(id))
         stored = self._tasks.unclaim(key, worker=worker, run_in=run_in, claim_id=claim_id)
         _answer(response, stored)

@@ -24,8 +24,10 @@ from schemathesis.core.parameters import ParameterLocation
 from schemathesis.generation.meta import TestPhase
 from schemathesis.openapi.checks import RejectedPositiveData
 
+from tasques.core.listing import Position
 from tasques.core.values import Duration
 from tasques.schemas.fields import about_of
+from tasques.schemas.positions import position_text
 from tasques.schemas.recurring_requests import NewRecurringTaskBody
 from tasques.schemas.requests import NewTaskBody
 from tasques.server.routes import CLAIM_ID_HEADER, IDEMPOTENCY_KEY_HEADER, WORKER_ID_HEADER
@@ -44,6 +46,11 @@ schemathesis.openapi.format(
 )
 
 schemathesis.openapi.format("claim-id", st.text("0123456789abcdef", min_size=32, max_size=32))
+
+schemathesis.openapi.format(
+    "position",
+    st.builds(Position, st.integers(0, 2**47), some.task_ids()).map(position_text),
+)
 
 
 def _field(first: int, last: int) -> st.SearchStrategy[str]:
@@ -70,19 +77,25 @@ _EXAMPLE_IDS = [
     for model in (NewTaskBody, NewRecurringTaskBody)
 ]
 
-#: Faults that a schema cannot tell: of the two fields together, not of one.
-BETWEEN_FIELDS = {("id", "exclusive"), ("min_amount", "maximum")}
+#: Faults that a schema cannot tell: of two fields together, or of a form that only servers make.
+BEYOND_SCHEMAS = {
+    ("id", "exclusive"),
+    ("min_amount", "maximum"),
+    ("run_in", "exclusive"),
+    ("run_at", "required"),
+    ("after", "position"),
+}
 
 
 @schemathesis.hook
 def filter_failure(
     context: HookContext, failure: Failure, case: AnyCase, response: Response
 ) -> bool:
-    """Accept a refusal of described input where it is for the state of the task, or between fields."""
+    """Accept a refusal of described input where it is for what no schema can tell."""
     if not isinstance(failure, RejectedPositiveData) or response.status_code != 400:
         return True
     faults = json.loads(response.content).get("faults", ())
-    return any((fault["path"], fault["rule"]) not in BETWEEN_FIELDS for fault in faults)
+    return any((fault["path"], fault["rule"]) not in BEYOND_SCHEMAS for fault in faults)
 
 
 _turns = count()
@@ -102,6 +115,8 @@ def before_call(context: HookContext, case: AnyCase, kwargs: dict[str, Any]) -> 
     elif "id" in case.path_parameters and not case.meta.is_negative_at(ParameterLocation.PATH):
         if case.path.startswith("/recurring_tasques"):
             _ask_about_recurring(case)
+        elif case.path.startswith("/queues"):
+            _ask_about_waiting(case)
         else:
             _ask_about_held(case)
 
@@ -148,6 +163,19 @@ def _ask_about_recurring(case: AnyCase) -> None:
         made = requests.post(f"{server}/recurring_tasques", json=body, timeout=30)
         made.raise_for_status()
         case.path_parameters = {"id": id}
+
+
+def _ask_about_waiting(case: AnyCase) -> None:
+    """Every second time, as of held tasks; those that are to be retried wait no more."""
+    if next(_turns) % 2:
+        server = os.environ["TASQUES_TEST_SERVER"]
+        id = uuid4().hex
+        task = {"queue": "waiting", "kind": "waiting", "id": id}
+        requests.post(f"{server}/tasques", json=task, timeout=30).raise_for_status()
+        if case.path.endswith("/retry"):
+            ended = requests.post(f"{server}/queues/waiting/tasks/{id}/expire", timeout=30)
+            ended.raise_for_status()
+        case.path_parameters = {"queue": "waiting", "id": id}
 
 
 def _held_by(worker: str) -> dict[str, Any] | None:

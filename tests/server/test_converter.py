@@ -18,7 +18,14 @@ from tasques.core.queues import QueueName
 from tasques.core.recurring import CatchUp
 from tasques.core.tasks import EndReason, Task
 from tasques.core.values import Duration, Instant
-from tasques.schemas import answers, recurring_answers, recurring_requests, requests
+from tasques.schemas import (
+    answers,
+    queue_answers,
+    queue_requests,
+    recurring_answers,
+    recurring_requests,
+    requests,
+)
 from tasques.schemas.answers import EndedAnswer, TaskAnswer
 from tasques.schemas.converter import encode, read, structure, unstructure
 from tasques.schemas.definitions import BODY_NAMES, DEFINITION_NAMES
@@ -59,7 +66,10 @@ def test_every_model_has_a_name_and_every_name_a_model() -> None:
     """In the API descriptions."""
     defined = {
         model
-        for module in (answers, requests, recurring_answers, recurring_requests)
+        for module in (
+            *(answers, recurring_answers, queue_answers),
+            *(requests, recurring_requests, queue_requests),
+        )
         for model in vars(module).values()
         if isinstance(model, type) and attrs.has(model) and model.__module__ == module.__name__
     }

@@ -111,6 +111,47 @@ def _owned(operation_id: str, status: int = 200, body: object = None) -> dict[st
     }
 
 
+def _policy(operation_id: str) -> dict[str, list[Case]]:
+    """The cases that pausing and resuming share."""
+    error = errors.VersionConflict("mail")
+    return {
+        f"{operation_id} 200": [
+            _send(operation_id),
+            _after(Bench.created, then=_send(operation_id)),
+        ],
+        f"{operation_id} 400": [_send(operation_id, names=ILLEGAL)],
+        f"{operation_id} 409": [lambda b: failing(b.world, error).send(operation_id)],
+    }
+
+
+def _operated(
+    verb: str, possible: Case, impossible: Case, body: Mapping[str, object] | None = None
+) -> dict[str, list[Case]]:
+    """The cases of an operation on one task, and on many."""
+    one = _send(f"{verb}-task", body)
+    many = _send(f"{verb}-tasks", {**(body or {}), "limit": 1})
+    error = errors.VersionConflict("t1")
+    return {
+        f"{verb}-task 200": [_after(possible, then=one)],
+        f"{verb}-task 400": [
+            _after(impossible, then=one),
+            _send(f"{verb}-task", body, names=ILLEGAL),
+        ],
+        f"{verb}-task 404": [one],
+        f"{verb}-task 409": [lambda b: failing(b.world, error).send(f"{verb}-task", body)],
+        f"{verb}-tasks 200": [
+            _send(f"{verb}-tasks", {**(body or {})}),
+            _after(possible, then=many),
+            _after(impossible, then=many),
+        ],
+        f"{verb}-tasks 400": [
+            _send(f"{verb}-tasks", {**(body or {}), "state": ["dead"], "limit": 0, "after": ""}),
+            _send(f"{verb}-tasks", body or {}, names=ILLEGAL),
+            _send(f"{verb}-tasks", raw=b"null"),
+        ],
+    }
+
+
 def _raced(operation_id: str, body: object = None) -> dict[str, list[Case]]:
     error = errors.RecurringTaskConflict("t1")
     return {f"{operation_id} 409": [lambda b: failing(b.world, error).send(operation_id, body)]}
@@ -197,6 +238,27 @@ CASES: Final[Mapping[str, list[Case]]] = {
     **_owned("run-recurring-task", 201),
     **_raced("run-recurring-task"),
     **_owned("preview-recurring-task"),
+    "list-queues 200": [
+        _send("list-queues"),
+        _after(_claim, Bench.created, _send("pause-queue"), then=_send("list-queues")),
+        _after(_send("pause-queue", names={"queue": "empty"}), then=_send("list-queues")),
+    ],
+    "list-tasks 200": [
+        _send("list-tasks"),
+        _after(_full, _dead, then=_send("list-tasks", query="?limit=1&state=queued&state=dead")),
+        _send("list-tasks", query="?archived=true"),
+    ],
+    "list-tasks 400": [
+        _send("list-tasks", names=ILLEGAL),
+        _send("list-tasks", query="?state=gone&limit=0&after=x&order=up&kind=&created_from=now"),
+    ],
+    **_policy("pause-queue"),
+    **_policy("resume-queue"),
+    **_operated("cancel", Bench.created, _dead),
+    **_operated("retry", _dead, Bench.created),
+    **_operated("expire", Bench.created, _dead),
+    **_operated("delay", Bench.created, _claim, {"run_in": "1h"}),
+    **_operated("reprioritise", Bench.created, _claim, {"priority": -3}),
     "get-liveness 200": [_send("get-liveness")],
     "get-readiness 200": [_send("get-readiness"), _led],
     "get-readiness 503": [_unready],

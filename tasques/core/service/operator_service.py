@@ -46,9 +46,26 @@ class Expire:
 
 @attrs.frozen(kw_only=True)
 class Delay:
-    """Let waiting tasks wait until *run_at*."""
+    """
+    Let waiting tasks wait until *run_at*, or for *run_in* from the moment in which it is decided.
 
-    run_at: Instant
+    Raises:
+        ValueError: If not exactly one is given.
+    """
+
+    run_at: Instant | None = None
+    run_in: Duration | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if (self.run_at is None) == (self.run_in is None):
+            raise ValueError("either run_at or run_in must be given")
+
+    def until(self, now: Instant) -> Instant:
+        """When a task may be claimed again that is delayed *now*."""
+        if self.run_at is not None:
+            return self.run_at
+        assert self.run_in is not None
+        return now.plus(self.run_in)
 
 
 @attrs.frozen(kw_only=True)
@@ -112,6 +129,20 @@ class Swept:
     next: Position | None
 
 
+@attrs.frozen(kw_only=True)
+class Overview:
+    """
+    How the queues stand.
+
+    Attributes:
+        as_of: What was due by then is ready.
+        queues: Every queue that has ever been used, by name.
+    """
+
+    as_of: Instant
+    queues: Sequence[QueueSummary]
+
+
 def _nobody(stored: StoredTask) -> None:
     """Nobody wants to know."""
 
@@ -148,14 +179,15 @@ class OperatorService:
 
     # -------------------------------------------------------------------------------- seeing
 
-    def queues(self) -> Sequence[QueueSummary]:
+    def queues(self) -> Overview:
         """
-        How every queue stands, by name; as of the store's last refresh.
+        How every queue stands; as of the store's last refresh.
 
         Raises:
             StoreUnavailable: If the store is out of reach.
         """
-        return self._store.summarise(now=self._runtime.wall())
+        now = self._runtime.wall()
+        return Overview(as_of=now, queues=self._store.summarise(now=now))
 
     def find(self, query: TaskQuery, *, archived: bool = False) -> Sequence[StoredTask]:
         """
@@ -302,8 +334,8 @@ def decide(operation: TaskOperation, task: Task, *, now: Instant) -> Task:
             return lifecycle.retry_dead(task, now=now)
         case Expire():
             return lifecycle.expire(task, now=now)
-        case Delay(run_at=run_at):
-            return lifecycle.delay(task, run_at=run_at, now=now)
+        case Delay():
+            return lifecycle.delay(task, run_at=operation.until(now), now=now)
         case Reprioritise(priority=priority):
             return lifecycle.reprioritise(task, priority=priority, now=now)
 

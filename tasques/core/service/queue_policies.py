@@ -55,6 +55,16 @@ class QueuePolicies:
         """The policies as they were last read; never blocks."""
         return self._known
 
+    def read(self) -> Mapping[QueueName, QueuePolicy]:
+        """
+        The policies as they are now.
+
+        Raises:
+            StoreUnavailable: If they cannot be read.
+        """
+        self._read()
+        return self._known
+
     def ensure_fresh(self) -> None:
         """
         Read them, unless that was done lately; to be called before tasks are claimed.

@@ -45,6 +45,7 @@ TAGS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "tasks": "Creating tasks, claiming them and saying what came of them.",
         "recurring-tasks": "Having tasks made by a schedule.",
+        "operators": "Seeing how queues stand, and changing tasks and queues by hand.",
         "health": "For whatever watches over the server; wants no credentials.",
         "documentation": "What you are reading; wants no credentials.",
     }
@@ -156,9 +157,9 @@ def _introduction() -> str:
     return (
         "A task queue: clients create tasks, workers claim them and say what came of them.\n\n"
         "Bodies are JSON in UTF-8, whatever the `Content-Type`. In a body, `null` for an optional"
-        " field means that it is not given, and unknown fields are ignored; in an answer, a field"
-        " without a value is absent. Every error has a `message`; where the input was wrong, also"
-        " the list of all its `faults`.\n\n"
+        " field means that it is not given, and unknown fields are ignored, save in those that"
+        " operators send; in an answer, a field without a value is absent. Every error has a `message`;"
+        " where the input was wrong, also the list of all its `faults`.\n\n"
         f"Strings may have one of these formats:\n\n{notations}\n"
     )
 

@@ -18,10 +18,12 @@ from typing import Final
 
 import attrs
 
+from tasques.core.listing import Position
 from tasques.core.queues import MAX_ID_BYTES, MAX_QUEUE_BYTES, QueueName, TaskId, WorkerId
 from tasques.core.recurring import RecurringTaskId
 from tasques.core.tasks import ClaimId
 from tasques.core.values import Duration, Instant
+from tasques.schemas.positions import MAX_POSITION
 from tasques.schemas.recurring_requests import ScheduleExpression
 
 
@@ -120,6 +122,13 @@ _SCHEDULE: Final = Notation(
     ),
 )
 
+_POSITION: Final = Notation(
+    format="position",
+    pattern="^[0-9A-Za-z_-]+$",
+    max_length=MAX_POSITION,
+    meaning="a place in a listing, as the `next` of an answer says it; of no other meaning",
+)
+
 #: How each type of a field or parameter is written, if more is to be said than "a string".
 NOTATIONS: Final[Mapping[object, Notation]] = MappingProxyType(
     {
@@ -131,5 +140,6 @@ NOTATIONS: Final[Mapping[object, Notation]] = MappingProxyType(
         ScheduleExpression: _SCHEDULE,
         Duration: _DURATION,
         Instant: _TIME,
+        Position: _POSITION,
     }
 )

@@ -19,6 +19,7 @@ from tasques.core.json_object import JsonObject
 from tasques.core.values import Duration
 from tasques.schemas.definitions import BODY_NAMES, DEFINITION_NAMES, READ
 from tasques.schemas.fields import About, about_of, is_required
+from tasques.schemas.queue_requests import CLOSED
 from tasques.server.openapi.notations import NOTATIONS, Notation
 
 #: A JSON Schema in OpenAPI's dialect, as what ``json.dumps`` takes.
@@ -52,19 +53,22 @@ def model_schema(model: type) -> Schema:
     """
     The schema of a wire model: an object, its properties in their order on the wire.
 
-    Further properties are allowed: in bodies they are ignored, and answers may get more.
+    Further properties are allowed, save in closed models: in bodies they are ignored, and answers
+    may get more.
     """
     use = Use.BODY if model in READ else Use.ANSWER
     attrs.resolve_types(model)
     fields = attrs.fields(model)
     required = [field.name for field in fields if is_required(field)]
     schema: Schema = {"type": "object", "description": _summary(model)}
-    if model in BODY_NAMES and not required:
+    if model in BODY_NAMES and model not in CLOSED and not required:
         # A body that is ``null`` is read as ``{}``.
         schema["nullable"] = True
     if required:
         schema["required"] = required
     schema["properties"] = {field.name: _field_schema(field, use) for field in fields}
+    if model in CLOSED:
+        schema["additionalProperties"] = False
     return schema
 
 

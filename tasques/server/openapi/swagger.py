@@ -176,6 +176,8 @@ def _parameters(route: Route) -> list[Node]:
 def _parameter(parameter: Parameter) -> Node:
     schema = loosened(value_schema(parameter.type, parameter.about, Use.PARAMETER))
     schema.pop("example", None)  # which only a schema may have
+    if schema["type"] == "array":
+        schema["collectionFormat"] = "multi"
     return {
         "name": parameter.name,
         "in": parameter.place,

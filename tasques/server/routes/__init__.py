@@ -8,6 +8,7 @@ clients were generated (wire contract, sections 1 and 11).
 - :mod:`~tasques.server.routes.model`: what a route is, and what any request may meet.
 - :mod:`~tasques.server.routes.parameters`: parameters that several routes have; names of headers.
 - :mod:`~tasques.server.routes.tasks`, :mod:`~tasques.server.routes.recurring`,
+  :mod:`~tasques.server.routes.queues`, :mod:`~tasques.server.routes.operations`,
   :mod:`~tasques.server.routes.health`: the parts of the table.
 """
 
@@ -17,21 +18,30 @@ from typing import Final
 
 from tasques.server.routes.health import HEALTH_ROUTES
 from tasques.server.routes.model import COMMON_ERRORS, OPEN_ERRORS, UNAUTHORIZED, Parameter, Route
+from tasques.server.routes.operations import OPERATION_ROUTES
 from tasques.server.routes.parameters import (
     CLAIM_ID_HEADER,
     IDEMPOTENCY_KEY_HEADER,
     REQUEST_ID_HEADER,
     WORKER_ID_HEADER,
 )
+from tasques.server.routes.queues import LISTED, QUEUE_ROUTES
 from tasques.server.routes.recurring import PREVIEWED, RECURRING_ROUTES
 from tasques.server.routes.tasks import MAX_IDEMPOTENCY_KEY, TASK_ROUTES
 
-ROUTES: Final[tuple[Route, ...]] = (*TASK_ROUTES, *RECURRING_ROUTES, *HEALTH_ROUTES)
+ROUTES: Final[tuple[Route, ...]] = (
+    *TASK_ROUTES,
+    *RECURRING_ROUTES,
+    *QUEUE_ROUTES,
+    *OPERATION_ROUTES,
+    *HEALTH_ROUTES,
+)
 
 __all__ = [
     "CLAIM_ID_HEADER",
     "COMMON_ERRORS",
     "IDEMPOTENCY_KEY_HEADER",
+    "LISTED",
     "MAX_IDEMPOTENCY_KEY",
     "OPEN_ERRORS",
     "PREVIEWED",
