@@ -16,7 +16,7 @@ from tasques.cli.arguments import Arguments, UsageError
 from tasques.cli.layout import seconds
 from tasques.cli.progress import Progress
 from tasques.cli.remote import Server, as_json, decode
-from tasques.cli.seeing import PAGE, Task, check_forward, count, server, standing
+from tasques.cli.seeing import PAGE, Task, check_forward, count, narrowing, server, standing
 from tasques.core.errors import Fault, InvalidInput
 from tasques.core.lifecycle import TRANSITIONS, Action
 from tasques.core.service.operator_service import Outcome
@@ -172,7 +172,7 @@ class _Swept:
 
 def _all(arguments: Arguments, server: Server) -> int:
     (queue,) = arguments.parameters
-    body = _what(arguments) | _filter(arguments)
+    body = {"states": list(_states(arguments)), **narrowing(arguments), **_what(arguments)}
     is_dry = arguments.has("--dry-run")
     total = None
     if _asks(arguments) or _shows_progress(arguments):
@@ -196,15 +196,6 @@ def _all(arguments: Arguments, server: Server) -> int:
         if is_over or counts:
             print(_summary(counts, is_dry=is_dry), file=_beside(arguments))
     return 1 if counts[Outcome.FAILED] else 0
-
-
-def _filter(arguments: Arguments) -> dict[str, object]:
-    fields: dict[str, object] = {"states": list(_states(arguments))}
-    for flag in ("--kind", "--worker", "--created-from", "--created-before"):
-        text = arguments.text(flag)
-        if text is not None:
-            fields[flag.removeprefix("--").replace("-", "_")] = text
-    return fields
 
 
 def _states(arguments: Arguments) -> Sequence[str]:
@@ -276,7 +267,7 @@ def _shows_progress(arguments: Arguments) -> bool:
 
 def _total(arguments: Arguments, server: Server, queue: str) -> int | None:
     """How many tasks are meant, where the counts of a queue say it."""
-    if any(map(arguments.has, ("--kind", "--worker", "--created-from", "--created-before"))):
+    if narrowing(arguments):
         return None
     total = count(server, queue, _states(arguments))
     return min(total, arguments.number("--limit") or total)
@@ -300,12 +291,8 @@ def _question(arguments: Arguments, total: int | None) -> str:
     (queue,) = arguments.parameters
     states = " or ".join(_states(arguments))
     tasks = "every task" if total is None else f"{total:,} tasks"
-    others = [
-        f" --{name} {text}"
-        for name in ("kind", "worker", "created-from", "created-before")
-        if (text := arguments.text(f"--{name}")) is not None
-    ]
-    return f"{arguments.command} {tasks} of {queue} ({states}{''.join(others)})?"
+    others = "".join(f", {name} {text}" for name, text in narrowing(arguments).items())
+    return f"{arguments.command} {tasks} of {queue} ({states}{others})?"
 
 
 def _confirmed(question: str) -> bool:

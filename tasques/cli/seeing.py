@@ -13,6 +13,7 @@ from tasques.cli.arguments import Arguments
 from tasques.cli.layout import Column, Table, age, readable, seconds
 from tasques.cli.progress import Progress
 from tasques.cli.remote import DEFAULT_TIMEOUT, NoAnswer, Server, as_json, decode
+from tasques.cli.vocabulary import FILTERS
 from tasques.core.tasks import State
 from tasques.core.values import Duration, Instant
 
@@ -148,10 +149,20 @@ def _shows_progress(arguments: Arguments) -> bool:
 
 
 def _total(arguments: Arguments, server: Server, queue: str) -> int | None:
-    narrowing = ("--kind", "--worker", "--created-from", "--created-before", "--archived")
-    if any(map(arguments.has, narrowing)):
+    if narrowing(arguments) or arguments.has("--archived"):
         return None
     return count(server, queue, arguments.options.get("--state") or State)
+
+
+def narrowing(arguments: Arguments) -> dict[str, str]:
+    """The filters but for states, which alone are counted by queue: the API's names and texts."""
+    flags = [flag for flag in FILTERS if flag != "--state"]
+    given = {flag: arguments.text(flag) for flag in flags}
+    return {
+        flag.removeprefix("--").replace("-", "_"): text
+        for flag, text in given.items()
+        if text is not None
+    }
 
 
 def _note_more(done: int, arguments: Arguments) -> None:
@@ -161,10 +172,10 @@ def _note_more(done: int, arguments: Arguments) -> None:
 
 def _query(arguments: Arguments) -> list[tuple[str, str]]:
     query = [("state", state) for state in arguments.options.get("--state", ())]
-    for flag in ("--kind", "--worker", "--created-from", "--created-before", "--order"):
-        text = arguments.text(flag)
-        if text is not None:
-            query.append((flag.removeprefix("--").replace("-", "_"), text))
+    query += narrowing(arguments).items()
+    order = arguments.text("--order")
+    if order is not None:
+        query.append(("order", order))
     if arguments.has("--archived"):
         query.append(("archived", "true"))
     return query

@@ -345,7 +345,7 @@ def test_whatever_is_not_yes_is_no(
         (["--limit", "5"], "cancel 5 tasks of mail (claimed or failed or queued)? [y/N] "),
         (
             ["--state", "dead", "--kind", "a\nb"],
-            "cancel every task of mail (dead --kind a\\nb)? [y/N] ",
+            "cancel every task of mail (dead, kind a\\nb)? [y/N] ",
         ),
     ],
 )

@@ -170,6 +170,7 @@ def test_a_name_that_nobody_has():
 def socket_that(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of something that takes one connection, says what it is told to, and closes."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)  # should nobody come
 
         def answer() -> None:
             connection, _ = listener.accept()
