@@ -158,9 +158,10 @@ COMMANDS: Final = (
         words="enqueue",
         parameters=("QUEUE", "KIND"),
         summary="Create a task.",
-        description="Creates a task and prints its id. Given an --id or an --idempotency-key, it "
-        "may be repeated without making two. With --json: the task, as the server answers. Exit "
-        "status 0 when it is there, else 1.",
+        description="Creates a task and prints its id. Repeated with the same --id it is refused, "
+        "with the same --idempotency-key it finds the first task; either way there are not two. "
+        "With --json: the task, as the server answers. Exit status 0, or 1 if the server does not "
+        "answer or refuses.",
         options=(
             *ASKING,
             "--id",
