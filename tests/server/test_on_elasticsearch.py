@@ -112,3 +112,37 @@ def test_an_archived_task_is_found(served: Served) -> None:
     found = api.call("GET", "/tasques/mail/x?archived=true").json
     assert {**found, "metadata": 0} == {**done, "metadata": 0, "archived": True}
     assert api.call("GET", "/tasques/mail/x").status_code == 404
+
+
+def test_operators_on_queues(served: Served) -> None:
+    """What they see is there after a refresh, what they do is there at once."""
+    api = served.api
+    for number in range(3):
+        api.create(id=f"t{number}", expires_at="2999-01-01T00:00:00Z")
+    served.refresh()
+    (queue,) = api.call("GET", "/queues").json["queues"]
+    assert (queue["queue"], queue["counts"], queue["ready"]) == ("mail", {"queued": 3}, 3)
+    paused = api.call("POST", "/queues/mail/pause").json
+    assert api.call("GET", "/queues").json["queues"][0]["paused_at"] == paused["paused_at"]
+    assert api.claim() == []
+    first = api.call("GET", "/queues/mail/tasks?order=oldest&limit=2").json
+    assert [task["id"] for task in first["tasks"]] == ["t0", "t1"]
+    assert first["tasks"][0] == api.call("GET", "/tasques/mail/t0").json
+    assert first["tasks"][0]["expires_at"] == "2999-01-01T00:00:00Z"
+    body = {"states": ["queued"], "limit": 2, "after": first["next"]}
+    swept = api.call("POST", "/queues/mail/tasks/cancel", body).json
+    assert swept == {"outcomes": [{"id": "t2", "outcome": "changed"}]}
+    assert api.call("GET", "/tasques/mail/t2").json["ended"]["reason"] == "cancelled"
+    assert api.call("POST", "/queues/mail/tasks/t1/delay", {"run_in": "1h"}).status_code == 200
+    assert api.call("POST", "/queues/mail/tasks/t2/retry").json["state"] == "queued"
+    assert (
+        api.call("POST", "/queues/mail/tasks/t2/reprioritise", {"priority": 9}).status_code == 200
+    )
+    assert "paused_at" not in api.call("POST", "/queues/mail/resume").json
+    claimed = api.claim(amount=3, min_amount=2, block_for="10s")
+    assert [task["id"] for task in claimed] == ["t2", "t0"]
+    served.refresh()
+    (queue,) = api.call("GET", "/queues").json["queues"]
+    assert (queue["counts"], queue["ready"]) == ({"queued": 1, "claimed": 2}, 0)
+    assert api.call("GET", "/queues/mail/tasks?archived=true").json == {"tasks": []}
+    assert api.call("GET", "/queues/never/tasks").json == {"tasks": []}

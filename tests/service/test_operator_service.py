@@ -121,6 +121,28 @@ def test_what_each_operation_changes(world: World) -> None:
     assert apply(Cancel(), "h").extensions.cancel_requested_at == NOW
 
 
+def test_a_delay_is_until_a_time_or_for_a_while(world: World) -> None:
+    """From the moment in which it is decided; one of the two is said, and not both."""
+    world.put(waiting("t"))
+    for_a_minute = Delay(run_in=Duration.of_seconds(60))
+    world.runtime.advance(Duration.of_seconds(5))
+    delayed = world.operators.apply(for_a_minute, TaskKey(MAIL, TaskId("t")))
+    assert delayed.document.run_at == at(65)
+    for given in ({}, {"run_at": NOW, "run_in": Duration(1)}):
+        with pytest.raises(ValueError, match="either"):
+            Delay(**given)
+
+
+def test_an_overview_says_when_it_was(world: World) -> None:
+    """What is due by then is ready."""
+    world.put(waiting("t"), attrs.evolve(waiting("u"), run_at=at(60)))
+    overview = world.operators.queues()
+    assert (overview.as_of, [queue.ready for queue in overview.queues]) == (NOW, [1])
+    world.runtime.advance(Duration.of_seconds(60))
+    overview = world.operators.queues()
+    assert (overview.as_of, [queue.ready for queue in overview.queues]) == (at(60), [2])
+
+
 def test_what_cannot_be_done_is_said(world: World) -> None:
     """A missing task is not found, one in another state cannot, and neither changes."""
     world.put(named(State.DONE, "t"))

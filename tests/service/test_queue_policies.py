@@ -53,6 +53,17 @@ def is_paused(policies: QueuePolicies) -> bool:
     return policy is not None and policy.is_paused
 
 
+def test_the_policies_as_they_are_now(store: _Store, runtime: FakeRuntime) -> None:
+    """Read anew each time, whoever changed them; trouble is told."""
+    here, there = QueuePolicies(store, runtime), QueuePolicies(store, runtime)
+    assert here.read() == {}
+    there.pause(MAIL)
+    assert here.read()[MAIL].is_paused
+    store.is_down = True
+    with pytest.raises(errors.StoreUnavailable):
+        here.read()
+
+
 def test_a_pause_is_known_here_at_once_and_elsewhere_after_a_poll(
     store: _Store, runtime: FakeRuntime
 ) -> None:
