@@ -261,7 +261,7 @@ def a_done_unanswered(tale: Tale) -> None:
 def a_claim_refused(tale: Tale) -> None:
     tale.all_done()
     start = ("POST", "/tasques/claims", "HTTP/1.1")
-    tale.answer(start, "w", {"amount": 1}, 500, {"message": "oh"})
+    tale.answer(start, "w", {"amount": 1}, 400, {"message": "oh"})
 
 
 def a_claim_unanswered(tale: Tale) -> None:
@@ -328,6 +328,16 @@ def test_a_claim_by_a_client_that_went_away_is_no_fault() -> None:
     tale.last_is(answer=None, is_abandoned=True)
     assert tale.judged().discrepancies == []
     assert statuses(tale.exchanges)["none"] == 0
+
+
+def test_a_claim_that_is_to_come_later_is_no_fault() -> None:
+    """The original's workers ask again after a 5xx."""
+    tale = Tale()
+    tale.all_done()
+    start = ("POST", "/tasques/claims", "HTTP/1.1")
+    tale.answer(start, "w", {"amount": 1}, 503, {"message": "stopping"})
+    assert tale.judged().discrepancies == []
+    assert statuses(tale.exchanges)["5xx"] == 1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import socket
 import threading
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tools.clients.messages import Message
-from tools.clients.proxy import Manner, Proxy
+from tools.clients.proxy import HTTP, REPEATING, TCP, Proxy
 from tools.ports import reserved_port
 
 PATIENCE_SECONDS = 20.0
@@ -93,21 +94,21 @@ def server() -> Iterator[Server]:
     server.close()
 
 
-@pytest.fixture(params=[False, True], ids=["tcp", "repeating"])
-def either(server: Server, request: pytest.FixtureRequest) -> Iterator[Proxy]:
-    with Proxy(server.port, Manner(repeats=request.param)) as proxy:
+@pytest.fixture(params=[TCP, HTTP, REPEATING], ids=["TCP", "HTTP", "repeating"])
+def any_proxy(server: Server, request: pytest.FixtureRequest) -> Iterator[Proxy]:
+    with Proxy(server.port, request.param) as proxy:
         yield proxy
 
 
 @pytest.fixture
 def tcp(server: Server) -> Iterator[Proxy]:
-    with Proxy(server.port, Manner(repeats=False)) as proxy:
+    with Proxy(server.port, TCP) as proxy:
         yield proxy
 
 
 @pytest.fixture
 def repeating(server: Server) -> Iterator[Proxy]:
-    with Proxy(server.port, Manner(repeats=True)) as proxy:
+    with Proxy(server.port, REPEATING) as proxy:
         yield proxy
 
 
@@ -122,27 +123,30 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
-def test_requests_and_answers_pass_as_they_are(server: Server, either: Proxy) -> None:
-    """Byte for byte, one after another on one connection; and are noted."""
+def test_requests_and_answers_pass_as_they_are(server: Server, any_proxy: Proxy) -> None:
+    """Byte for byte, one after another on one connection of the client's; and are noted."""
 
-    def twice(connection: socket.socket) -> None:
-        answers(connection)
-        answers(connection)
+    def serve(connection: socket.socket, requests: int) -> None:
+        for _ in range(requests):
+            answers(connection)
         assert is_closed(connection)
 
-    server.start(twice)
-    with client(either) as connection:
+    if any_proxy.manner.is_shared:
+        server.start(lambda connection: serve(connection, 2))
+    else:
+        server.start(*[lambda connection: serve(connection, 1)] * 2)
+    with client(any_proxy) as connection:
         for _ in range(2):
             connection.sendall(REQUEST)
             received(connection, ANSWER)
-    (exchange, _) = either.traffic.exchanges
+    (exchange, _) = any_proxy.traffic.exchanges
     assert exchange.request.raw == REQUEST
     assert exchange.request.start[:2] == ("PUT", "/tasques/done/q/1")
     assert exchange.request.headers["x-tasques-worker-id"] == "w"
     assert exchange.answer is not None
     assert (exchange.answer.status, exchange.answer.json) == (200, {"a": 1})
     assert exchange.sent <= exchange.received
-    assert (either.traffic.connections, either.traffic.held) == (1, 0)
+    assert (any_proxy.traffic.connections, any_proxy.traffic.held) == (1, 0)
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n[1,\r\n3;x\r\n 2]\r\n0\r\nA: b\r\n\r\n"
@@ -165,34 +169,37 @@ PACKED = gzip.compress(b"[1, 2]")
     ],
 )
 def test_all_forms_of_bodies_are_understood(
-    server: Server, either: Proxy, answer: bytes, meaning: object
+    server: Server, any_proxy: Proxy, answer: bytes, meaning: object
 ) -> None:
     """The end of an answer is found, and it passes as it is."""
     server.start(lambda connection: answers(connection, answer))
-    with client(either) as connection:
+    with client(any_proxy) as connection:
         connection.sendall(REQUEST)
         received(connection, answer)
-    until(lambda: either.traffic.exchanges)
-    seen: Message | None = either.traffic.exchanges[0].answer
+    until(lambda: any_proxy.traffic.exchanges)
+    seen: Message | None = any_proxy.traffic.exchanges[0].answer
     assert seen is not None
     assert seen.json == meaning
 
 
-def test_a_server_that_is_away_is_waited_for(server: Server, either: Proxy) -> None:
+def test_a_server_that_is_away_is_waited_for(server: Server, any_proxy: Proxy) -> None:
     """A refused connection is no error of the client's: its request waits until somebody listens."""
-    with client(either) as connection:
+    with client(any_proxy) as connection:
         connection.sendall(REQUEST)
         time.sleep(0.2)  # in which the proxy is refused several times
         server.start(answers)
         received(connection, ANSWER)
-    assert either.traffic.held == 1
-    assert either.traffic.longest_hold >= 0.15
-    assert either.traffic.exchanges[0].unanswered == 0
+    assert any_proxy.traffic.held == 1
+    assert any_proxy.traffic.longest_hold >= 0.15
+    assert any_proxy.traffic.exchanges[0].unanswered == 0
 
 
 def test_it_does_not_wait_for_ever(server: Server) -> None:
     """Then the client's connection is closed, without an answer."""
-    with Proxy(server.port, Manner(hold_seconds=0.1)) as proxy, client(proxy) as connection:
+    with (
+        Proxy(server.port, dataclasses.replace(TCP, hold_seconds=0.1)) as proxy,
+        client(proxy) as connection,
+    ):
         connection.sendall(REQUEST)
         assert is_closed(connection)
         (exchange,) = proxy.traffic.exchanges
@@ -244,7 +251,7 @@ def test_an_idle_connection_outlives_the_server_s_side(server: Server, repeating
     assert [each.answer is None for each in repeating.traffic.exchanges] == [False, False]
 
 
-def test_a_client_that_goes_away_is_seen_by_the_server(server: Server, either: Proxy) -> None:
+def test_a_client_that_goes_away_is_seen_by_the_server(server: Server, any_proxy: Proxy) -> None:
     """Its request is not repeated, and nothing is answered for it."""
 
     def wait(connection: socket.socket) -> None:
@@ -252,21 +259,21 @@ def test_a_client_that_goes_away_is_seen_by_the_server(server: Server, either: P
         assert is_closed(connection)
 
     server.start(wait)
-    with client(either) as connection:
+    with client(any_proxy) as connection:
         connection.sendall(REQUEST)
         time.sleep(0.1)
-    until(lambda: either.traffic.exchanges)
-    (exchange,) = either.traffic.exchanges
+    until(lambda: any_proxy.traffic.exchanges)
+    (exchange,) = any_proxy.traffic.exchanges
     assert exchange.is_abandoned
     assert exchange.answer is None
 
 
-def test_what_is_no_message_is_noted(server: Server, either: Proxy) -> None:
+def test_what_is_no_message_is_noted(server: Server, any_proxy: Proxy) -> None:
     """And its connection is closed."""
-    with client(either) as connection:
+    with client(any_proxy) as connection:
         connection.sendall(b"hello\r\n\r\n")
         assert is_closed(connection)
-    assert either.traffic.broken == ["begins with 'hello'"]
+    assert any_proxy.traffic.broken == ["begins with 'hello'"]
 
 
 def test_connections_end_with_the_proxy(server: Server) -> None:

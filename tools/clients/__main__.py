@@ -30,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 elasticsearch=node.url,
                 tasks=arguments.tasks,
                 restart=Restart[arguments.restart.upper()],
+                is_for_tcp=arguments.tcp,
                 progress=_say,
             )
             results = [run(clients, options) for clients in makes]
@@ -59,8 +60,14 @@ def _parser() -> argparse.ArgumentParser:
         "--restart",
         choices=[each.name.lower() for each in Restart],
         default="term",
-        help="how the server goes down: in order behind a proxy for TCP, or killed behind one that"
-        " repeats what was not answered; default: %(default)s",
+        help="how the server goes down: in order, or killed, when the proxy in front repeats what"
+        " was not answered; default: %(default)s",
+    )
+    parser.add_argument(
+        "--tcp",
+        action="store_true",
+        help="have a proxy for TCP in front, and not one that knows requests: at a restart, some are"
+        " lost with connections that were kept",
     )
     parser.add_argument(
         "--elasticsearch", metavar="VERSION", default="8.19.8", help="default: %(default)s"

@@ -121,6 +121,9 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: a client was stopped."""
+
 
 class _Handler(BaseHTTPRequestHandler):
     messages: Messages

@@ -143,6 +143,8 @@ class _Seen:
         if answer is None:
             if not exchange.is_abandoned:
                 self.remarks.append("a claim was not answered")
+        elif answer.status >= 500:
+            pass  # the original's workers ask again
         elif answer.status != 200:
             self.remarks.append(f"a claim was answered {_said(exchange)}")
         else:
@@ -246,7 +248,7 @@ def _said(exchange: Exchange) -> str:
     answer = exchange.answer
     if answer is None:
         return "by nothing"
-    return f"{answer.status}: {answer.body[:200].decode(errors='replace')}"
+    return f"{answer.status}: {answer.body[:200].decode(errors='replace').strip()}"
 
 
 @dataclass(kw_only=True)

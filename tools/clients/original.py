@@ -8,6 +8,7 @@ generated from the original's description; it looks for the server at ``localhos
 """
 
 import json
+import re
 import time
 import urllib.error
 import urllib.parse
@@ -141,7 +142,7 @@ def _fetch(url: str, form: bytes | None = None) -> None:
         with urllib.request.urlopen(url, form, timeout=90) as answer:
             answer.read()
     except urllib.error.HTTPError as error:
-        said = error.read().decode(errors="replace")
+        said = " ".join(re.sub("<[^>]*>", " ", error.read().decode(errors="replace")).split())
         raise ProducerFailed(f"the example's server answered {error.code}: {said}") from error
     except OSError as error:
         raise ProducerFailed(f"the example's server does not answer: {error}") from error

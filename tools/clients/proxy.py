@@ -2,12 +2,15 @@
 What stands in front of a server that is restarted, and notes what passes.
 
 It listens from its start to its end. While nobody listens behind it, a connection waits: it is
-never refused, and never reset because of that. Two kinds, by :attr:`Manner.repeats`:
+never refused, and never reset because of that. There are three manners:
 
-- *false*: each connection of a client is one connection to the server. What was sent is sent once,
-  and where the server closes its side, the client's is closed. A proxy for TCP does that.
-- *true*: a request that got no answer is sent again, on another connection. That takes a proxy for
-  HTTP, and a server at which a repeated request does no harm.
+- ``TCP``: each connection of a client is one connection to the server. What was sent is sent once,
+  and where the server closes its side, the client's is closed. A proxy for TCP does that. A request
+  that is sent while the server closes an idle connection is lost.
+- ``HTTP``: each request has a connection of its own to the server, so that none meets its end. What
+  was sent is sent once.
+- ``REPEATING``: as before, and a request that got no answer is sent again. That takes a server at
+  which a repeated request does no harm.
 
 Bytes are passed on as they came; that messages are understood serves the notes and the repeats.
 """
@@ -33,12 +36,19 @@ class Manner:
     How it treats connections.
 
     Attributes:
-        hold_seconds: So long a request waits for somebody to listen.
+        is_shared: Whether the requests of one connection share one to the server.
         repeats: Whether a request that was sent and not answered is sent again.
+        hold_seconds: So long a request waits for somebody to listen.
     """
 
+    is_shared: bool
+    repeats: bool
     hold_seconds: float = 60.0
-    repeats: bool = False
+
+
+TCP = Manner(is_shared=True, repeats=False)
+HTTP = Manner(is_shared=False, repeats=False)
+REPEATING = Manner(is_shared=False, repeats=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +105,11 @@ class Proxy:
         port: Where it listens.
     """
 
-    def __init__(self, port: int, manner: Manner | None = None, *, listen: int = 0) -> None:
+    def __init__(self, port: int, manner: Manner = TCP, *, listen: int = 0) -> None:
         self.traffic = Traffic()
         self.port = listen
         self._server_port = port
-        self._manner = manner or Manner()
+        self.manner = manner
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._server: asyncio.Server | None = None
@@ -160,7 +170,7 @@ class Proxy:
         if task is not None:
             self._serving.add(task)
             task.add_done_callback(self._serving.discard)
-        relay = _Relay(reader, writer, self._server_port, self._manner, self.traffic)
+        relay = _Relay(reader, writer, self._server_port, self.manner, self.traffic)
         # Cancelled at the end only; a task that ends as cancelled would be reported as an error.
         with contextlib.suppress(asyncio.CancelledError):
             await relay.run()
@@ -255,9 +265,7 @@ class _Relay:
             await _first(self._client, self._server)
             if self._server.following.done() and not self._client.following.done():
                 self._let_go()
-                # Whatever the client sends from now on would be lost in a proxy for TCP.
-                if not self._manner.repeats:
-                    return False
+                return False
         return True
 
     async def _pass_on(self, request: Message) -> bool:
@@ -274,6 +282,8 @@ class _Relay:
             unanswered += 1
             if not self._manner.repeats:
                 break
+        if not self._manner.is_shared:
+            self._let_go()
         exchange = Exchange(
             request=request,
             answer=answer,

@@ -39,7 +39,7 @@ def _rows(result: Result) -> Iterator[tuple[str, str]]:
         yield fault.value, f"{judgement.faults(fault):,}"
     yield "claims that reached nobody", f"{counts.get('claims that reached nobody', 0):,}"
     yield "other discrepancies", f"{_others(result):,}"
-    yield "clients that ended", f"{len(result.complaints):,}"
+    yield "complaints", f"{len(result.complaints):,}"
     yield "connections", f"{traffic.connections:,}"
     yield "requests", f"{len(traffic.exchanges):,}"
     yield "answered 4xx, 5xx", f"{answers['4xx'] + answers['5xx']:,}"

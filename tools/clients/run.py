@@ -15,7 +15,7 @@ from tools.clients.ciphers import CIPHERS, QUEUE, Job, jobs
 from tools.clients.database import Database
 from tools.clients.judging import Case, Writes, is_done, judged, written
 from tools.clients.programs import Clients, Place, ProducerFailed, Programs
-from tools.clients.proxy import Exchange, Manner, Proxy, Traffic
+from tools.clients.proxy import HTTP, REPEATING, TCP, Exchange, Manner, Proxy, Traffic
 from tools.elasticsearch_node import call
 from tools.tasques_server import TasquesServer, elasticsearch_settings
 
@@ -40,6 +40,7 @@ class Options:
     Attributes:
         elasticsearch: The address of the one behind the server.
         tasks: How many; a multiple of four, since each message is four tasks.
+        is_for_tcp: Whether the proxy in front is one for TCP, and not for HTTP.
         limit_seconds: The run ends by then, finished or not.
         stall_seconds: It ends, too, when for so long no further task was done; one that failed
             for the third time waits for up to 118 s.
@@ -48,6 +49,7 @@ class Options:
     elasticsearch: str
     tasks: int = 1000
     restart: Restart = Restart.TERM
+    is_for_tcp: bool = False
     limit_seconds: float = 900.0
     stall_seconds: float = 240.0
     progress: Callable[[str], None] = field(default=lambda line: None)
@@ -55,6 +57,13 @@ class Options:
     def __post_init__(self) -> None:
         if self.tasks < 8 or self.tasks % len(CIPHERS):
             raise ValueError("The number of tasks has to be a multiple of 4, and at least 8.")
+
+    @property
+    def manner(self) -> Manner:
+        """That of the proxy; a server that is killed leaves requests without an answer."""
+        if self.is_for_tcp:
+            return TCP
+        return REPEATING if self.restart is Restart.KILL else HTTP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,10 +112,9 @@ def run(clients: Clients, options: Options) -> Result:
     }
     server = TasquesServer(settings)
     server.set_up()
-    manner = Manner(repeats=options.restart is Restart.KILL)
     with (
         server,
-        Proxy(_port(server.url), manner, listen=clients.port) as proxy,
+        Proxy(_port(server.url), options.manner, listen=clients.port) as proxy,
         Database() as database,
         tempfile.TemporaryDirectory(prefix="tasques-clients-") as folder,
         Programs(Path(folder)) as programs,
@@ -147,7 +155,8 @@ def _judged(work: "_Work", complaints: Sequence[str], database: Database, second
         clients=work.clients,
         options=work.options,
         judgement=judged(case),
-        complaints=[*complaints, *work.proxy.traffic.broken],
+        # What ended in the middle is named at the end once more.
+        complaints=list(dict.fromkeys([*complaints, *work.proxy.traffic.broken])),
         traffic=work.proxy.traffic,
         seconds=seconds,
         down_seconds=work.down_seconds,

@@ -10,6 +10,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
 import org.openapitools.client.ApiClient;
+import org.openapitools.client.ApiException;
 import org.openapitools.client.api.TasksApi;
 import org.openapitools.client.model.TaskClaim;
 import org.openapitools.client.model.TaskClaimBlockFor;
@@ -29,8 +30,8 @@ import org.openapitools.client.model.TaskTask;
  * Driver work    URL QUEUE WORKERS           until it is killed
  * </pre>
  *
- * Like the original's, it ends with a status that is not 0 at any answer but a success, and at any
- * broken connection.
+ * Like the original's, it ends with a status that is not 0 at any broken connection, and at any answer but
+ * a success; only a claim that is answered 5xx is made again.
  */
 public final class Driver {
     private final TasksApi tasks;
@@ -81,13 +82,24 @@ public final class Driver {
                     .amount(2)
                     .blockFor(new TaskClaimBlockFor("2s"));
             while (true) {
-                for (TaskTask task : tasks.claimTasks(worker, claim, null)) {
+                for (TaskTask task : claimed(worker, claim)) {
                     work(worker, task);
                 }
             }
         } catch (Exception error) {
             error.printStackTrace();
             Runtime.getRuntime().halt(1);
+        }
+    }
+
+    private List<TaskTask> claimed(String worker, TaskClaim claim) throws ApiException {
+        try {
+            return tasks.claimTasks(worker, claim, null);
+        } catch (ApiException error) {
+            if (error.getCode() >= 500) {
+                return List.of();
+            }
+            throw error;
         }
     }
 

@@ -5,8 +5,8 @@
 //! driver work    URL QUEUE WORKERS      until it is killed
 //! ```
 //!
-//! Like the original's, it ends with a status that is not 0 at any answer but a success, and at any
-//! broken connection.
+//! Like the original's, it ends with a status that is not 0 at any broken connection, and at any answer but
+//! a success; only a claim that is answered 5xx is made again.
 
 use std::collections::{HashMap, HashSet};
 use std::error::Error;
@@ -18,6 +18,7 @@ use std::time::Duration;
 use base64::Engine;
 use serde_json::json;
 use tasques_client::apis::configuration::Configuration;
+use tasques_client::apis::Error as ApiError;
 use tasques_client::apis::tasks_api as tasks;
 use tasques_client::models::{TaskClaim, TaskFailure, TaskNewReport, TaskNewTask, TaskSuccess, TaskTask};
 
@@ -86,7 +87,11 @@ impl Worker {
         let mut claim = TaskClaim::new(vec![self.queue.clone()]);
         claim.amount = Some(2);
         claim.block_for = Some("2s".to_owned());
-        for task in tasks::claim_tasks(&self.client, &self.id, claim)? {
+        let claimed = match tasks::claim_tasks(&self.client, &self.id, claim) {
+            Err(ApiError::ResponseError(answer)) if answer.status.is_server_error() => vec![],
+            other => other?,
+        };
+        for task in claimed {
             self.work_on(task)?;
         }
         Ok(())
