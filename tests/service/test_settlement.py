@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import attrs
 import pytest
@@ -17,6 +17,7 @@ from tasques.core.ports import (
     Exists,
     Invalid,
     Missing,
+    ReadOutcome,
     Rejected,
     Replace,
     Unknown,
@@ -24,7 +25,7 @@ from tasques.core.ports import (
     WriteOutcome,
 )
 from tasques.core.service.settlement import Overtaken, Settlement, digest
-from tasques.core.tasks import Task
+from tasques.core.tasks import Task, TaskKey
 from tests.service.conftest import QuickRuntime, ScriptedStore, make_task
 
 Script = Callable[[Write[Task], int], WriteOutcome[Task] | None]
@@ -133,6 +134,33 @@ def test_a_replace_that_was_overtaken_says_by_what(
     settled = settle(store, Replace(document=marked("ours"), expected=Version(1, 1)), runtime)
     assert isinstance(settled, Overtaken)
     assert settled.doubtful is isinstance(first, Unknown)
+
+
+def test_a_conflict_that_nobody_could_look_at_leaves_a_doubt(runtime: QuickRuntime) -> None:
+    """
+    It was with our own write, and by the time the store can be read others have replaced that.
+    """
+
+    def script(write: Write[Task], number: int) -> WriteOutcome[Task] | None:
+        if number == 1:
+            store.put(write.document)
+            store.put(marked("theirs"))
+        return Conflict()
+
+    reads = iter([errors.StoreUnavailable("down")])
+
+    def get(keys: Sequence[TaskKey]) -> Sequence[ReadOutcome[Task]]:
+        for error in reads:
+            raise error
+        return [store.stored.get(key, Missing()) for key in keys]
+
+    store = ScriptedStore(script)
+    store.put(marked("old"))
+    store.get = get  # type: ignore[method-assign]
+    write = Replace(document=marked("ours"), expected=Version(1, 1))
+    settled = settle(store, write, runtime)
+    assert isinstance(settled, Overtaken)
+    assert settled.doubtful
 
 
 def test_a_replace_of_what_is_gone_is_overtaken_by_nothing(runtime: QuickRuntime) -> None:

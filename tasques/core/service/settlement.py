@@ -112,11 +112,17 @@ class Settlement(Generic[K, D]):
         Raises:
             StoreUnavailable: If it stayed out of reach until the deadline.
         """
+        return self._read(key, deadline)[0]
+
+    def _read(self, key: K, deadline: float) -> tuple[ReadOutcome[D], bool]:
+        """The present version, and whether it was read at the first try."""
         pause = _Pause(self._runtime, deadline)
+        is_first = True
         while True:
             try:
-                return self._store.get([key])[0]
+                return self._store.get([key])[0], is_first
             except errors.StoreUnavailable:
+                is_first = False
                 if not pause.take():
                     raise
 
@@ -156,14 +162,18 @@ class Settlement(Generic[K, D]):
                 case Blocked(reason) if not hold and not doubtful:
                     raise errors.StoreBlocked(reason)
                 case Exists() | Conflict() | Unknown():
-                    doubtful = doubtful or isinstance(outcome, Unknown)
-                    settled = self._look(write, deadline)
+                    settled, at_once = self._look(write, deadline)
+                    # A conflict is no definite no. Only a look right afterwards makes it one: later
+                    # on, others may have replaced what it was with, our own write.
+                    doubtful = doubtful or isinstance(outcome, Unknown) or not at_once
                     if isinstance(settled, Overtaken):
                         self._note("overtaken", doubtful)
                         return attrs.evolve(settled, doubtful=doubtful)
                     if settled is not None:
                         self._note("confirmed", doubtful)
                         return settled
+                    # Nor did the look make it one: ours may still land, or be there already.
+                    doubtful = True
                 case Blocked() | Rejected():
                     pass
             if not pause.take():
@@ -193,12 +203,19 @@ class Settlement(Generic[K, D]):
     def _try(self, write: Settleable[D]) -> WriteOutcome[D]:
         return self._store.write([write])[0]
 
-    def _look(self, write: Settleable[D], deadline: float) -> Settled[D] | None:
-        """What a read says of *write*; None if that is nothing yet, and it is to be sent again."""
+    def _look(self, write: Settleable[D], deadline: float) -> tuple[Settled[D] | None, bool]:
+        """
+        What a read says of *write*, and whether it was made at once.
+
+        None if it says nothing yet, and the write is to be sent again.
+        """
         try:
-            current = self.read(cast(K, write.key), deadline=deadline)
+            current, at_once = self._read(cast(K, write.key), deadline)
         except errors.StoreUnavailable:
-            return None
+            return None, False
+        return self._compared(write, current), at_once
+
+    def _compared(self, write: Settleable[D], current: ReadOutcome[D]) -> Settled[D] | None:
         if isinstance(current, Stored) and _is_ours(current, write):
             return self._confirm(current)
         if isinstance(write, Create):
