@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tools.accounting.ledger import NANOSECONDS
 from tools.rollout.audit import Fault
 from tools.rollout.slots import Definition, Fired, Lead, Tally, judge, slot_of
+from tools.rollout.watch import passed_over
 
 CREATED = 1_000
 EVERY_3_S = Definition(
@@ -86,6 +87,20 @@ def test_what_comes_before_the_first_one_made_is_not_lost() -> None:
 
     assert (judgement.ours.not_yet, judgement.ours.lost) == (1, 0)
     assert none.ours.lost == len(none.discrepancies) == len(DUE)
+
+
+def test_slots_that_a_late_leader_passed_over_are_not_lost() -> None:
+    """If the recurring task was seen to say so; one more is."""
+    record = {
+        "ext": {"last_slot": {"at": "1970-01-01T00:17:13Z", "outcome": "fired", "left_out": 2}}
+    }
+    (said,) = passed_over({"r": record, "of-an-original": {}})
+    made = by_ours(*(s for s in DUE if s not in {1024, 1027, 1030}))
+    (wrong,) = judge([EVERY_3_S], OURS, made, [said]).discrepancies
+
+    assert (said.recurring_task_id, said.slot, said.left_out) == ("r", 1033, 2)
+    assert "1024" in str(wrong)
+    assert judge([EVERY_3_S], OURS, made, [said]).ours.passed_over == 2
 
 
 def test_an_original_is_not_at_fault() -> None:

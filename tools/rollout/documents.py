@@ -1,7 +1,7 @@
 """What Elasticsearch holds, read from there and not through a server."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,6 +118,14 @@ def leader(url: str) -> tuple[str, bool, bool] | None:
     source = answer["_source"]
     is_released = bool(source.get("ext", {}).get("released"))
     return source["leader_id"], "ext" not in source, is_released
+
+
+def recurring_tasks(url: str, ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+    """The recurring tasks that there are, by id; sees the last write."""
+    status, answer = call(url, "POST", "/.tasques_recurring_tasks/_mget", {"ids": list(ids)})
+    if status != 200:
+        return {}
+    return {it["_id"]: it["_source"] for it in answer["docs"] if it.get("found")}
 
 
 def allow_ids_to_be_sorted(url: str) -> None:

@@ -89,6 +89,15 @@ ACTS: Sequence[Act] = (
 )
 
 
+def ids(scheme: Scheme) -> list[str]:
+    """Of all recurring tasks of a run."""
+    return sorted({_id(scheme, act.name) for act in ACTS})
+
+
+def _id(scheme: Scheme, name: str) -> str:
+    return f"rollout-{scheme.run}-{name}"
+
+
 @dataclass(kw_only=True)
 class _Known:
     """What a recurring task is to be."""
@@ -132,7 +141,7 @@ class Recurring:
             self._define(id)
 
     def _make(self, act: Act) -> None:
-        id = f"rollout-{self._scheme.run}-{act.name}"
+        id = _id(self._scheme, act.name)
         server = next((it for it in self._fleet.live if it.kind is act.kind), None)
         if server is None:
             self._wrong(id, f"no server to {act.change.value} it on")

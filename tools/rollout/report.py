@@ -153,12 +153,12 @@ def _slots(result: Result) -> Iterator[Sequence[str]]:
     ):
         yield (name, f"{result.led.get(is_original, 0.0):.1f}", *_tally(tally))
     if result.slots.intruded:
-        yield ("made by Go while ours led", "", "", f"{result.slots.intruded:,}", "", "", "")
+        yield ("made by Go while ours led", "", "", f"{result.slots.intruded:,}", "", "", "", "")
 
 
 def _tally(tally: Tally) -> Iterator[str]:
-    for number in (tally.due, tally.made, tally.not_yet, tally.doubled, tally.lost):
-        yield f"{number:,}"
+    yield from (f"{tally.due:,}", f"{tally.made:,}", f"{tally.not_yet:,}")
+    yield from (f"{tally.passed_over:,}", f"{tally.doubled:,}", f"{tally.lost:,}")
 
 
 def _errors(result: Result) -> Iterator[str]:

@@ -17,7 +17,7 @@ from tools.rollout.ending import Left, Readable, read
 from tools.rollout.fleet import NEVER, Fleet, OriginalServer, OurServer, Server
 from tools.rollout.ledger import Kind, Ledger
 from tools.rollout.plan import PHASES, Plan, Scheme, held_over, plans
-from tools.rollout.recurring import Recurring
+from tools.rollout.recurring import Recurring, ids
 from tools.rollout.watch import LeaderWatch
 from tools.rollout.work import WORKER_HEADER, Caller, Creations, Worker, arguments, produce
 
@@ -144,7 +144,7 @@ class _Run:
         self._ledger = Ledger(self._plans, self._scheme.run)
         self._fleet = Fleet()
         self._recurring = Recurring(self._scheme, self._fleet)
-        self._watch = LeaderWatch(self._url)
+        self._watch = LeaderWatch(self._url, ids(self._scheme))
         self._servers: dict[Kind, Server] = {}
         self._ended: list[Server] = []
         self._wrong: list[Discrepancy] = []
@@ -168,7 +168,9 @@ class _Run:
         readable, left = self._compare()
         tasks = judge(self._observed(left))
         leads = self._watch.leads()
-        fates = slots.judge(self._recurring.definitions, leads, left.fired())
+        fates = slots.judge(
+            self._recurring.definitions, leads, left.fired(), self._watch.passed_over()
+        )
         led: Counter[bool] = Counter()
         for lead in leads:
             led[lead.is_original] += lead.ended - lead.began

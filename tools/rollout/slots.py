@@ -5,12 +5,14 @@ While a server of ours leads, each slot gets one task, whose id names it. An ori
 from whenever it took up the schedule and keeps no record, so of its time it can only be said how many
 tasks were made, and where two of them are too near to each other or too far apart. What happens
 between two leaders, and right after a change, is not judged; nor is a slot of ours before the first one
-that it made for what an original had written, since it begins with those after it took that up.
+that it made for what an original had written, since it begins with those after it took that up. A
+recurring task of an original's makes up for the latest slot only, so a leader that is late on a busy
+machine passes slots over; they are no loss if the recurring task was seen to say so.
 """
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tools.accounting.ledger import NANOSECONDS
@@ -68,17 +70,34 @@ def slot_of(id: str) -> int | None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PassedOver:
+    """
+    What a recurring task says of slots that came to nothing: a leader was late, and made the latest.
+
+    Attributes:
+        slot: The one that was made instead.
+        left_out: So many right before it were not.
+    """
+
+    recurring_task_id: str
+    slot: int
+    left_out: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Tally:
     """
     How many slots were due, and what became of them.
 
     Attributes:
         not_yet: Came before the first one that was made.
+        passed_over: Left out by a leader that was late, and recorded as that.
     """
 
     due: int = 0
     made: int = 0
     not_yet: int = 0
+    passed_over: int = 0
     doubled: int = 0
     lost: int = 0
 
@@ -87,6 +106,7 @@ class Tally:
             due=self.due + other.due,
             made=self.made + other.made,
             not_yet=self.not_yet + other.not_yet,
+            passed_over=self.passed_over + other.passed_over,
             doubled=self.doubled + other.doubled,
             lost=self.lost + other.lost,
         )
@@ -108,7 +128,10 @@ class Judgement:
 
 
 def judge(
-    definitions: Sequence[Definition], leads: Sequence[Lead], fired: Sequence[Fired]
+    definitions: Sequence[Definition],
+    leads: Sequence[Lead],
+    fired: Sequence[Fired],
+    passed_over: Sequence[PassedOver] = (),
 ) -> Judgement:
     """Hold schedules, leaders and tasks against each other."""
     ours, originals = Tally(), Tally()
@@ -123,7 +146,13 @@ def judge(
         if lead.is_original:
             originals += _original(definition, window, tasks)
         else:
-            tally, discrepancies = _of_ours(definition, window, tasks)
+            excused = {
+                record.slot - before * definition.every_seconds
+                for record in passed_over
+                if record.recurring_task_id == definition.id
+                for before in range(1, record.left_out + 1)
+            }
+            tally, discrepancies = _of_ours(definition, window, tasks, excused)
             ours += tally
             wrong += discrepancies
             intruded += sum(task.slot is None and task.created_at in window for task in tasks)
@@ -131,13 +160,14 @@ def judge(
 
 
 def _of_ours(
-    definition: Definition, window: range, tasks: Sequence[Fired]
+    definition: Definition, window: range, tasks: Sequence[Fired], excused: Collection[int]
 ) -> tuple[Tally, list[Discrepancy]]:
     made = Counter(task.slot for task in tasks if task.slot is not None)
     due = list(_slots(definition, window))
     first = next((slot for slot in due if made[slot]), 0)
     not_yet = [slot for slot in due if slot < first]
-    lost = [slot for slot in due if slot > first and not made[slot]]
+    missing = [slot for slot in due if slot > first and not made[slot]]
+    lost = [slot for slot in missing if slot not in excused]
     doubled = [slot for slot in due if made[slot] > 1]
     wrong = [
         Discrepancy(fault=Fault.SLOT, subject=definition.id, text=f"{what} the slot of {slot}")
@@ -148,6 +178,7 @@ def _of_ours(
         due=len(due),
         made=sum(made[slot] for slot in due),
         not_yet=len(not_yet),
+        passed_over=len(missing) - len(lost),
         doubled=len(doubled),
         lost=len(lost),
     )
