@@ -37,6 +37,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tools import process_groups
 from tools.elasticsearch_distribution import NodeUnavailable, distribution
 from tools.java import find_java
 from tools.ports import reserved_port
@@ -228,7 +229,7 @@ class ElasticsearchNode:
         if self._process is None:
             return
         # The launcher leads the group, so this reaches the server too.
-        _signal(-self._process.pid, signal.SIGKILL)
+        process_groups.send(self._process.pid, signal.SIGKILL)
         self._process.wait()
         while is_alive(self._server_pid):
             time.sleep(0.01)
@@ -242,12 +243,12 @@ class ElasticsearchNode:
     def pause(self) -> None:
         """Freeze the server: connections stay open, nothing answers."""
         if self._process is not None:
-            _signal(-self._process.pid, signal.SIGSTOP)
+            process_groups.freeze(self._process.pid)
 
     def resume(self) -> None:
         """Let a frozen server go on."""
         if self._process is not None:
-            _signal(-self._process.pid, signal.SIGCONT)
+            process_groups.send(self._process.pid, signal.SIGCONT)
 
     def wait(self) -> int:
         """Wait until the node ends by itself; its exit status."""
