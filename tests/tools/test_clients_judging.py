@@ -149,6 +149,7 @@ class Tale:
             exchanges=self.exchanges,
             jobs=JOBS,
             success=success,
+            ciphered=lambda job: job.ciphered,
             failure=MEANT,
             plain=lambda args: args.get("plain"),
             look=self.tasks.get,
@@ -317,6 +318,23 @@ def test_a_repeat_is_no_fault_where_answers_may_be_lost() -> None:
     assert judgement.discrepancies == []
     assert judgement.counts["claims that reached nobody"] == 1
     assert tale.judged(undisturbed=True).faults(Fault.DISTURBED) > 0
+
+
+def test_a_worker_may_send_no_result() -> None:
+    """Then none is to be found."""
+    tale = Tale()
+    tale.all_done()
+    assert tale.judged(success=lambda job: None).faults(Fault.WRONG_END) == 8
+    for exchange in tale.exchanges:
+        if is_done(exchange):
+            id = exchange.request.start[1].rpartition("/")[2]
+            del tale.tasks[id]["last_claimed"]["result"]["success"]
+            answer = message(("HTTP/1.1", "200", ""), tale.tasks[id])
+            tale.exchanges[tale.exchanges.index(exchange)] = dataclasses.replace(
+                exchange, answer=answer
+            )
+    assert tale.judged(success=lambda job: None).discrepancies == []
+    assert tale.judged().faults(Fault.WRONG_END) == 8
 
 
 def test_a_claim_by_a_client_that_went_away_is_no_fault() -> None:

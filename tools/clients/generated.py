@@ -44,7 +44,11 @@ class Generated:
 
     def success(self, job: Job) -> Mapping[str, str]:
         """The result that a worker gives."""
-        return {"ciphered": job.ciphered}
+        return {"ciphered": self.ciphered(job)}
+
+    def ciphered(self, job: Job) -> str:
+        """What a worker makes of a message."""
+        return job.ciphered
 
 
 def java(driver: JavaProgram) -> Generated:

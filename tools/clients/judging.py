@@ -34,7 +34,8 @@ class Case:
     What there is to judge.
 
     Attributes:
-        success: The result that is to be found, of each job.
+        success: The result that is to be found, of each job; None for none.
+        ciphered: What is to be made of each job's message.
         failure: What workers say about a failure that is meant.
         plain: The text that a task is about, by its arguments.
         look: Finds a task by its id; None where there is none.
@@ -44,7 +45,8 @@ class Case:
 
     exchanges: Sequence[Exchange]
     jobs: Sequence[Job]
-    success: Callable[[Job], Mapping[str, str]]
+    success: Callable[[Job], Mapping[str, str] | None]
+    ciphered: Callable[[Job], str]
     failure: Mapping[str, str]
     plain: Callable[[Mapping[str, Any]], str | None]
     look: Callable[[str], Mapping[str, Any] | None]
@@ -208,7 +210,8 @@ class _Seen:
         """A task's facts, in which the right result is what the audit takes for it."""
         known = dataclasses.replace(facts(body), number=self.numbers.get(body["id"], -1))
         job = self._job(body)
-        if job is not None and known.result == self._case.success(job):
+        is_ended = known.result_at is not None and known.state == "done"
+        if job is not None and is_ended and known.result == self._case.success(job):
             known = dataclasses.replace(known, result={"number": job.number, "verb": "done"})
         return known
 
@@ -272,8 +275,8 @@ def written(case: Case, messages: Messages) -> Writes:
     for job in case.jobs:
         times, value = messages.field(by_plain.get(job.plain, ""), FIELDS[job.kind])
         writes.once += times == 1
-        (expected,) = case.success(job).values()
-        for text in _faults_of_write(times, value == expected, case.undisturbed):
+        is_right = value == case.ciphered(job)
+        for text in _faults_of_write(times, is_right, case.undisturbed):
             name = f"{job.kind} of {job.plain!r}"
             writes.wrong.append(Discrepancy(fault=Fault.WRONG_END, task=name, text=text))
     return writes

@@ -70,7 +70,11 @@ class Go:
 
     def success(self, job: Job) -> Mapping[str, str]:
         """The result that a worker gives."""
-        return {"ciphered": job.ciphered}
+        return {"ciphered": self.ciphered(job)}
+
+    def ciphered(self, job: Job) -> str:
+        """What a worker makes of a message."""
+        return job.ciphered
 
 
 class ExampleInJava:
@@ -95,10 +99,16 @@ class ExampleInJava:
             programs.start(f"worker-{number}", self._worker.command(database, name))
         return example_server(self._server, programs, place)
 
-    def success(self, job: Job) -> Mapping[str, str]:
-        """The result that a worker gives."""
-        upper = job.ciphered.upper() if job.kind == "Md5" else job.ciphered
-        return {"java-success": upper}
+    def success(self, job: Job) -> None:
+        """
+        None: its result is lost on its own side.
+
+        It makes the data of an anonymous class, which the library that it uses writes as ``null``.
+        """
+
+    def ciphered(self, job: Job) -> str:
+        """What a worker makes of a message."""
+        return job.ciphered.upper() if job.kind == "Md5" else job.ciphered
 
 
 def example_server(

@@ -148,5 +148,8 @@ class Clients(Protocol):
             What creates tasks, in order, and raises :class:`ProducerFailed`.
         """
 
-    def success(self, job: Job) -> Mapping[str, str]:
-        """The result that a worker gives."""
+    def success(self, job: Job) -> Mapping[str, str] | None:
+        """The result that a worker gives; None if it sends none."""
+
+    def ciphered(self, job: Job) -> str:
+        """What a worker makes of a message."""

@@ -145,6 +145,7 @@ def _judged(work: "_Work", complaints: Sequence[str], database: Database, second
         exchanges=work.proxy.traffic.exchanges,
         jobs=work.jobs,
         success=work.clients.success,
+        ciphered=work.clients.ciphered,
         failure=work.clients.failure,
         plain=plain,
         look=work.look,
