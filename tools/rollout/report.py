@@ -139,13 +139,8 @@ def _totals(result: Result) -> Iterator[tuple[str, str]]:
 
 def _slots(result: Result) -> Iterator[Sequence[str]]:
     yield (
-        "slots of recurring tasks",
-        "seconds",
-        "due",
-        "made",
-        "not yet taken up",
-        "doubled",
-        "lost",
+        *("slots of recurring tasks", "seconds", "due", "made", "not yet taken up"),
+        *("passed over", "doubled", "lost"),
     )
     for name, is_original, tally in (
         ("while Go led", True, result.slots.originals),
@@ -153,7 +148,7 @@ def _slots(result: Result) -> Iterator[Sequence[str]]:
     ):
         yield (name, f"{result.led.get(is_original, 0.0):.1f}", *_tally(tally))
     if result.slots.intruded:
-        yield ("made by Go while ours led", "", "", f"{result.slots.intruded:,}", "", "", "", "")
+        yield ("made by Go while ours led", "", "", f"{result.slots.intruded:,}", *[""] * 4)
 
 
 def _tally(tally: Tally) -> Iterator[str]:
