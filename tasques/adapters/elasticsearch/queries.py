@@ -228,7 +228,13 @@ def ready_now(now: Instant) -> list[Json]:
 
 
 def _until(field: str, instant: Instant) -> Json:
-    return {"range": {field: {"lte": str(instant), "format": "strict_date_optional_time"}}}
+    return {"range": {field: {"lte": _exact(instant), "format": "strict_date_optional_time"}}}
+
+
+def _exact(instant: Instant) -> str:
+    # Without decimals, Elasticsearch takes the upper bound of a range for the end of that second.
+    text = str(instant)
+    return text if "." in text else text.replace("Z", ".000Z")
 
 
 def _sort(field: str, order: str, kind: str = "long") -> Json:

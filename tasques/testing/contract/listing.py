@@ -152,6 +152,27 @@ class ListingContract(StoreFixtures):
         assert (second.queue, dict(second.counts)) == (B, {State.QUEUED: 1})
         assert (second.ready, second.oldest_ready) == (0, None)
 
+    def test_what_is_due_within_the_second_is_not_ready_at_its_beginning(
+        self, store: TaskStore, settle: Settle
+    ) -> None:
+        """However a time is written that has no fraction of a second; nor is it over then."""
+        second = Instant.parse("2026-01-01T00:00:05Z")
+        later = Instant.parse("2026-01-01T00:00:05.5Z")
+        [waiting] = written(
+            store,
+            attrs.evolve(queued("a", run_at=later), extensions=Extensions(expires_at=later)),
+        )
+        settle()
+
+        def seen(now: Instant) -> tuple[int, int, int]:
+            [summary] = [s for s in store.summarise(now=now) if s.queue == A]
+            [due] = store.find_claimable([ClaimableQuery(queues=(A,), now=now, limit=1)])
+            return summary.ready, len(due), len(store.find_expired(before=now, limit=1))
+
+        assert waiting.document.run_at == later
+        assert seen(second) == (0, 0, 0)
+        assert seen(later) == (1, 1, 1)
+
     def test_a_queue_that_is_empty_by_now_has_a_name(
         self, store: TaskStore, settle: Settle
     ) -> None:
