@@ -17,14 +17,14 @@ VERBS = ["cancel", "retry", "expire", "delay", "reprioritise"]
 NEEDS: dict[str, dict[str, object]] = {"delay": {"run_in": "1h"}, "reprioritise": {"priority": 3}}
 
 
-def sweep(api: Api, verb: str, *, queue: str = "mail", **body: object) -> Any:
+def sweep(api: Api, verb: str, *, queue: str = "mail", **body: Any) -> Any:
     answer = api.call("POST", f"/queues/{queue}/tasks/{verb}", {**NEEDS.get(verb, {}), **body})
     assert answer.status_code == 200, answer.text
     assert set(answer.json) <= {"outcomes", "next"}
     return answer.json
 
 
-def outcomes(api: Api, verb: str, **body: object) -> dict[str, str]:
+def outcomes(api: Api, verb: str, **body: Any) -> dict[str, str]:
     swept = sweep(api, verb, **body)
     assert "next" not in swept
     return {each["id"]: each["outcome"] for each in swept["outcomes"]}
@@ -103,7 +103,7 @@ def test_a_filter_means_what_it_says(api: Api, clock: HandClock) -> None:
     api.create(id="young")
     api.create_and_claim("ann", id="held", priority=5)
 
-    def met(**filter: object) -> set[str]:
+    def met(**filter: Any) -> set[str]:
         return set(outcomes(api, "cancel", dry_run=True, **filter))
 
     everything = {"old", "young", "held"}
@@ -125,7 +125,7 @@ def test_page_by_page_to_the_end(api: Api, clock: HandClock) -> None:
         api.create(id=f"t{number}")
         clock.forward("1s")
     met: Counter[str] = Counter()
-    body: dict[str, object] = {"states": ["queued", "claimed"], "limit": 2}
+    body: dict[str, Any] = {"states": ["queued", "claimed"], "limit": 2}
     swept = sweep(api, "cancel", **body)
     assert [each["id"] for each in swept["outcomes"]] == ["t0", "t1"]
     api.create(id="late")
