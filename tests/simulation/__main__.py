@@ -17,6 +17,8 @@ from tests.simulation.history import tell
 from tests.simulation.mutants import MUTANTS, planted
 from tests.simulation.sweep import Totals
 
+#: The seeds whose violations have been named already.
+_told: list[int] = []
 #: Lines of a failing history that are printed; the end is what matters.
 _LINES = 150
 
@@ -64,6 +66,9 @@ def _show(totals: Totals, mutant: str | None) -> None:
 
 def _progress(totals: Totals, histories: int, began: float) -> None:
     took = time.monotonic() - began
+    for seed, _, text in totals.violations[len(_told) :]:
+        print(f"\nseed {seed}: {text[:200]}", file=sys.stderr)
+        _told.append(seed)
     print(
         f"\r{totals.histories:,} of {histories:,} histories, {totals.writes:,} writes,"
         f" {len(totals.violations)} violations, {totals.histories / took:.1f}/s",

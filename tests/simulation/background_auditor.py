@@ -214,7 +214,7 @@ class BackgroundAuditor:
     def _is_disturbed(self) -> bool:
         """Whether an archiver may have been held up between looking and writing."""
         counts = self._cluster.faults.counts
-        return any(counts[fault] for fault in (Fault.PAUSE, Fault.FAILOVER, Fault.SLOW))
+        return any(counts[fault] for fault in (Fault.PAUSE, Fault.FAILOVER))
 
     def _removed(self, change: Change) -> None:
         assert isinstance(change.before, Stored)

@@ -139,7 +139,8 @@ class Faults:
         for kind in OF_MACHINES:
             wanted = self.random() < 0.3 if self.only is None else kind in self.only
             if wanted:
-                for _ in range(self._random.choice((1, 1, 2, 3)) + (2 if self.only else 0)):
+                more = 3 if kind is Fault.ROLLOVER or self.only else 0
+                for _ in range(self._random.choice((1, 1, 2, 3)) + more):
                     at = self._random.uniform(0.5, self.until)
                     length = min(0.3 * 2 ** self._random.uniform(0, 6), self.until + 3 - at)
                     found.append(Happening(at, kind, length, self.random()))

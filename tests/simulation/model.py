@@ -391,8 +391,9 @@ class Cluster:
     def _land_later(self, write: Write[Document], shard: Shard) -> None:
         scheduler, restarts = self._scheduler, self._restarts
         # Mostly while its author still asks, sometimes when everybody has forgotten it.
-        latest = LATEST_CREATION if isinstance(write, Create) else LATEST_LANDING
-        delay = latest * self.faults.random() ** 4
+        random = self.faults.random()
+        is_create = isinstance(write, Create)
+        delay = LATEST_CREATION * random if is_create else LATEST_LANDING * random**4
 
         def land() -> None:
             if restarts == self._restarts and shard.gone_until <= scheduler.now:

@@ -197,7 +197,7 @@ def gives_unknown_up(swap: Swap) -> None:
         return Conflict() if isinstance(outcome, Unknown) else outcome
 
     swap(Settlement, "_try", attempt)
-    swap(Settlement, "_look", lambda self, write, deadline: Overtaken(Missing()))
+    swap(Settlement, "_look", lambda self, write, deadline: (Overtaken(Missing()), True))
 
 
 @mutant("P17", "what was read is not confirmed")
@@ -354,14 +354,7 @@ def hands_out_unconfirmed(swap: Swap) -> None:
 
 @mutant("P20", "a server that stops goes on claiming")
 def claims_while_stopping(swap: Swap) -> None:
-    def allot(self: Any) -> Any:
-        if self._schedule.is_quiet or self._is_shut():
-            return allotment.Allotment()
-        return allotment.allot(
-            self._waiters.values(), self._candidates, self._policies, self._runtime
-        )
-
-    swap(ClaimDispatcher, "_allot", allot)
+    swap(ClaimDispatcher, "close", lambda self: None)
 
 
 @mutant("P5", "what is not due yet is handed out")
@@ -602,17 +595,6 @@ def looks_in_the_newest_only(swap: Swap) -> None:
 @mutant("P1", "both copies of a task are removed when two are met")
 def removes_all_copies(swap: Swap) -> None:
     swap(archiving, "surplus", lambda copies: tuple(copies))
-
-
-@mutant("P1", "a task is archived by a clock that nobody compared, long before its time")
-def archives_at_once(swap: Swap) -> None:
-    right = archiving.Archiver._query
-
-    def query(self: Any) -> Any:
-        now = self._runtime.wall()
-        return attrs.evolve(right(self), before=now, recurring_before=now)
-
-    swap(archiving.Archiver, "_query", query)
 
 
 __all__ = ["MUTANTS", "Mutant", "mutant", "planted"]

@@ -191,7 +191,7 @@ class Workload:
             id=TaskId(f"{me.name}-{number}") if self.random() < 0.6 else None,
             kind=INVALID_KIND if self.random() < 0.08 else "send",
             retry_times=chance.choice((0, 1, 2)),
-            processing_timeout=_SECONDS(chance.choice((3, 6, 12))),
+            processing_timeout=_SECONDS(chance.choice((2, 4, 8))),
             priority=chance.choice((0, 0, 1)),
             run_at=right.plus(_SECONDS(5 * self.random())) if later else None,
             args=_ARGS,

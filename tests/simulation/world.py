@@ -33,11 +33,11 @@ from tests.simulation.runtime import Actor, Node, Scheduler, SimulatedRuntime
 from tests.simulation.stores import QUEUE, SimulatedBackend, real_codec
 
 #: The faults end here, in virtual seconds; the quiet phase begins.
-FAULTS_UNTIL: Final = 14.0
+FAULTS_UNTIL: Final = 11.0
 #: A completion is held for so long.
 COMPLETION_DEADLINE: Final = 6.0
 MARGIN: Final = 1.0
-LEASE: Final = 3.0
+LEASE: Final = 2.0
 #: A finished task stays in its queue for so long; no create lands later than that.
 ARCHIVED_AFTER: Final = 5.0
 #: A slot is decided two leases and a look after everything is well again.
@@ -66,12 +66,12 @@ def settings() -> Settings:
             recurring,
             leader_lock=attrs.evolve(
                 recurring.leader_lock,
-                run_interval=seconds(0.6),
+                run_interval=seconds(0.5),
                 leader_lock_lease=seconds(LEASE),
             ),
             timed_out_tasks_reaper=attrs.evolve(
                 recurring.timed_out_tasks_reaper,
-                run_interval=seconds(4),
+                run_interval=seconds(3),
                 margin=seconds(MARGIN),
                 scroll_size=5,
             ),
@@ -117,6 +117,7 @@ class Server:
     built: bootstrap.Node
     ready: bool = False
     stopping: bool = False
+    claims_are_closed: bool = False
     true_offset: float = 0.0
     calls: dict[int, _Call] = attrs.Factory(dict)
 
@@ -201,7 +202,7 @@ class World:
         backend.tasks.on_batch = functools.partial(self._look_at_bounds, node, built.store)
         self.auditor.standings[node.number] = Standing(
             compared_skew=lambda: backend.compared_skew,
-            is_draining=lambda: built.services.claims._closed,
+            is_draining=lambda: server.claims_are_closed or built.services.claims._closed,
         )
         node.on_fuse = lambda: None
         self.servers[place : place + 1] = [server]
@@ -245,6 +246,7 @@ class World:
         def stop() -> None:
             server.services.health.start_draining()
             server.services.claims.close()
+            server.claims_are_closed = True
             self.scheduler.block(3.0)
             server.built.stop()
             self.kill(server, back_after)
