@@ -121,6 +121,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         """Whether nothing is being received, worked on or sent."""
         return not self.requests and self.request is None and not self.total_outbufs_len
 
+    def is_quiet(self, seconds: float) -> bool:
+        """Whether it is idle, has been for so long, and brings nothing just now."""
+        return self.is_idle and self._is_silent(seconds) and not self.has_input()
+
     def has_input(self) -> bool:
         """Whether bytes wait to be read; for telling a quiet connection from an unread one."""
         try:

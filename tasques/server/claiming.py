@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import falcon
 
-from tasques.core.errors import Fault, InvalidInput
+from tasques.core.errors import Fault, InvalidInput, ShuttingDown
 from tasques.core.queues import WorkerId
 from tasques.core.service.claims import ClaimDispatcher
 from tasques.core.service.defaults import Defaults
 from tasques.core.service.waiting import ClaimRequest
+from tasques.core.tasks import StoredTask
 from tasques.schemas.requests import ClaimBody
 from tasques.schemas.task_json import encode_tasks
 from tasques.server import reading
@@ -31,10 +32,18 @@ class ClaimsResource:
         worker = reading.worker_id(request)
         wanted = self._wanted(worker, reading.body(request, ClaimBody))
         with self._waiting.place(wanted.block_for):
-            claimed = self._claims.claim(wanted, is_connected=_is_connected(request))
+            claimed = self._claim(wanted, request)
         if claimed:
             when_undelivered(response, lambda: self._claims.give_back(claimed))
         response.data = encode_tasks(claimed)
+
+    def _claim(self, wanted: ClaimRequest, request: falcon.Request) -> Sequence[StoredTask]:
+        try:
+            return self._claims.claim(wanted, is_connected=_is_connected(request))
+        except ShuttingDown:
+            # As those who wait are answered when the server stops: some of the original's workers
+            # end at any error, and all of them ask again.
+            return ()
 
     def _wanted(self, worker: WorkerId, body: ClaimBody) -> ClaimRequest:
         """What is asked for, with the server's defaults for what is not said."""

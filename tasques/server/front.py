@@ -35,6 +35,8 @@ _log: Final = logging.getLogger(__name__)
 _OTHER_FILES: Final = 512
 #: How often deadlines are looked at.
 _TICK_SECONDS: Final = 1
+#: A connection without a word for so long, when the server stops, is not about to bring a request.
+_QUIET_SECONDS: Final = 1.0
 #: How long idle threads get to notice that they are not needed any more.
 _THREADS_STOP_WITHIN: Final = 1.0
 
@@ -99,9 +101,14 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         wasyncore.dispatcher.close(self)
 
     def close_idle(self) -> None:
-        """Close the connections on which nothing goes on."""
+        """
+        Close the connections on which nothing goes on, and has not for a moment.
+
+        The next request of a busy client may be on its way, and closing would lose it; it is
+        answered, as the last one on its connection.
+        """
         for channel in tuple(self.active_channels.values()):
-            if channel.lingering_since is not None or (channel.is_idle and not channel.has_input()):
+            if channel.lingering_since is not None or channel.is_quiet(_QUIET_SECONDS):
                 channel.handle_close()
 
 

@@ -77,6 +77,20 @@ def test_a_quiet_server_stops_at_once(world: World, serve: Serve) -> None:
     assert refuses(front)
 
 
+def test_a_busy_client_loses_no_request(world: World, serve: Serve) -> None:
+    """What is on its way when the server stops is answered, as the last on its connection."""
+    front = serve(create_app(world.services, ServerOptions()))
+    with Wire(front) as busy:
+        busy.call("GET", "/health/live")
+        draining = Draining(front)
+        while not refuses(front):
+            pass
+        answer = busy.call("GET", "/health/live")
+        assert (answer.status, answer.headers["connection"]) == (200, "close")
+        assert busy.is_closed
+    assert draining.result()
+
+
 def test_requests_under_way_are_finished(serve: Serve, gated: Gated) -> None:
     """And told that theirs was the last answer on this connection."""
     front = serve(gated)
