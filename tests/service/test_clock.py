@@ -134,3 +134,18 @@ def test_while_the_store_is_down_the_last_comparison_stands(
     runtime.now = runtime.now.plus(Duration.of_seconds(120))
     clock.step()
     assert seconds(clock.skew) == 60
+
+
+def test_a_clock_that_was_never_compared_is_not_trusted(
+    clock: ClockWatch, runtime: QuickRuntime, store_clock: StoreClock
+) -> None:
+    """A server that starts while the store is down may be off by any amount, until it can ask."""
+    store_clock.down = True
+    clock.step()
+    for ensure in (clock.ensure_trusted, clock.ensure_steady):
+        with pytest.raises(errors.ClockUntrusted):
+            ensure()
+    store_clock.down = False
+    clock.step()
+    clock.ensure_trusted()
+    clock.ensure_steady()

@@ -67,6 +67,8 @@ class ClockWatch:
         self._runtime = runtime
         self._limits = limits
         self._last: _Comparison | None = None
+        #: It was to be compared, never was, and may be off by any amount.
+        self._is_unknown = False
 
     def step(self) -> Duration:
         """Compare if it is time to, or the clock has jumped; returns when to look again."""
@@ -81,7 +83,10 @@ class ClockWatch:
         try:
             store = self._server_time()
         except errors.Unavailable:
-            return  # Health says so already; the last comparison stands.
+            # Health says so already. The last comparison stands, if there was one.
+            self._is_unknown = self._last is None
+            return
+        self._is_unknown = False
         if store is None:
             self._last = None
             return
@@ -105,8 +110,10 @@ class ClockWatch:
         Pass while this clock may decide what is due.
 
         Raises:
-            ClockUntrusted: If it is too far off.
+            ClockUntrusted: If it is too far off, or the store could not be asked so far.
         """
+        if self._is_unknown:
+            raise errors.ClockUntrusted("this server's clock could not be compared yet")
         skew = self.skew
         if skew is not None and _size(skew) > self._limits.red:
             raise errors.ClockUntrusted(self._words(skew))
