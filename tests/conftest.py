@@ -189,14 +189,24 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> Iterator[None]:
-    """Say on which Elasticsearch the tests ran, and what was left out."""
+    """Say what tests want said, on which Elasticsearch they ran, and what was left out."""
     yield
+    for line in _reported(terminalreporter):
+        terminalreporter.write_line(line)
     if _TARGETS in config.stash:
         # The address may hold a password.
         targets = ("the given cluster" if "://" in t else t for t in config.stash[_TARGETS])
         terminalreporter.write_line(f"Elasticsearch: {', '.join(targets)}")
     for reason in config.stash[_NOT_RUN]:
         terminalreporter.write_line(f"NOT RUN: {reason}", yellow=True, bold=True)
+
+
+def _reported(terminalreporter: pytest.TerminalReporter) -> Iterator[str]:
+    """What tests have recorded under ``report``, which workers cannot print."""
+    for kind in ("passed", "failed"):
+        for report in terminalreporter.stats.get(kind, ()):
+            recorded: list[tuple[str, object]] = getattr(report, "user_properties", [])
+            yield from (str(line) for name, line in recorded if name == "report")
 
 
 def _leave_out_disruptive(config: pytest.Config, items: list[pytest.Item]) -> None:
