@@ -9,4 +9,6 @@ Needs the extra ``[testing]`` (Hypothesis and pytest). Nothing else in Tasques i
 - :mod:`~tasques.testing.faulty`: a store that fails on purpose.
 - :mod:`~tasques.testing.contract`: the guarantees of the ports as tests that every backend runs.
 - :mod:`~tasques.testing.machines`: two backends in lockstep, which must give the same answers.
+  :mod:`~tasques.testing.lockstep_side` is one of them, :mod:`~tasques.testing.lockstep_moves` what is
+  done to both.
 """

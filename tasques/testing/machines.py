@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
-from typing import Final, TypeAlias
 
 import attrs
 from hypothesis import strategies as st
@@ -29,178 +28,34 @@ from hypothesis.stateful import (
 )
 
 from tasques.adapters.memory.backend import MemoryBackend
-from tasques.core import errors
-from tasques.core.documents import Stored, Version
-from tasques.core.json_object import JsonObject
-from tasques.core.ports import ClaimableQuery, Runtime, TaskStore
+from tasques.core.listing import ListOrder, Position, TaskQuery
+from tasques.core.ports import ClaimableQuery
 from tasques.core.queues import QueueName, TaskId, WorkerId
-from tasques.core.service.claims import ClaimDispatcher
-from tasques.core.service.reaper import Reaper
+from tasques.core.service.operator_service import Swept, TaskOperation
 from tasques.core.service.task_service import TaskService
 from tasques.core.service.waiting import ClaimRequest
-from tasques.core.tasks import NewTask, State, StoredTask, Task, TaskKey
-from tasques.core.values import ZERO, ZERO_INSTANT, Duration, Instant
+from tasques.core.tasks import NewTask, State, Task, TaskKey
+from tasques.core.values import ZERO, ZERO_INSTANT, Duration
 from tasques.testing import strategies
-from tasques.testing.contract.store_fixtures import Settle, put_away
+from tasques.testing.contract.store_fixtures import put_away
 from tasques.testing.fake_runtime import FakeRuntime
-
-#: Few, because in some stores a queue costs as much as a thousand tasks.
-QUEUES: Final = tuple(QueueName(name) for name in ("mail", "mail2", "résumés"))
-WORKERS: Final = (WorkerId("ann"), WorkerId("bob"))
-
-_OBJECTS: Final[Sequence[JsonObject | None]] = (
-    None,
-    JsonObject("{}"),
-    JsonObject.of({"large": 2**64, "text": "é\x00", "deep": [{"a": [None]}]}),
+from tasques.testing.lockstep_moves import (
+    QUEUES,
+    WORKERS,
+    Meant,
+    Wanted,
+    Work,
+    meant_tasks,
+    milliseconds,
+    operations,
+    pieces_of_work,
+    wanted_tasks,
 )
+from tasques.testing.lockstep_side import Open, Opened, Side
+
+__all__ = ["LockstepMachine", "Open", "Opened"]
 
 _examples = count(1)
-
-
-@attrs.frozen(kw_only=True)
-class Opened:
-    """
-    A store for one example.
-
-    Attributes:
-        settle: Makes what was written so far visible to searches.
-        close: Called when the example is over.
-    """
-
-    store: TaskStore
-    settle: Settle = lambda: None
-    close: Callable[[], None] = lambda: None
-
-
-Open: TypeAlias = Callable[[Runtime], Opened]
-
-
-class _ExampleRuntime(FakeRuntime):
-    """Gives ids that no other example has had, and that sort alike in each."""
-
-    def __init__(self, example: int) -> None:
-        super().__init__()
-        self._example = example
-
-    def new_id(self) -> str:
-        return f"{self._example:012x}{super().new_id()[12:]}"
-
-
-class _Side:
-    """One store with the services of a server over it."""
-
-    def __init__(self, open_store: Open, example: int) -> None:
-        self.runtime = _ExampleRuntime(example)
-        self.opened = open_store(self.runtime)
-        self.store = self.opened.store
-        self.claims = ClaimDispatcher(self.store, self.runtime)
-        offer = self.claims.offer
-        self.tasks = TaskService(self.store, self.runtime, on_waiting=offer)
-        self.reaper = Reaper(self.store, self.runtime, on_waiting=offer)
-        self._versions: dict[TaskKey, Version] = {}
-
-    def answer(self, operation: Callable[[_Side], object]) -> object:
-        """What *operation* gives here, in words that do not depend on the store."""
-        try:
-            return self._comparable(operation(self))
-        except errors.TasquesError as error:
-            return type(error), str(error)
-
-    def _comparable(self, value: object) -> object:
-        if isinstance(value, Stored):
-            return value.document, self._has_moved(value)
-        if isinstance(value, Sequence) and not isinstance(value, str):
-            return [self._comparable(item) for item in value]
-        return value
-
-    def _has_moved(self, stored: StoredTask) -> bool:
-        before = self._versions.get(stored.document.key)
-        self._versions[stored.document.key] = stored.version
-        assert before is None or before <= stored.version
-        return before != stored.version
-
-
-@attrs.frozen(kw_only=True)
-class _Wanted:
-    """A task that somebody may want to create, its times in milliseconds from then on."""
-
-    queue: QueueName
-    has_id: bool
-    priority: int
-    due_in: int | None
-    retry_times: int
-    timeout: int
-    content: JsonObject | None
-    expires_in: int | None
-
-    def at(self, now: Instant, id: TaskId | None) -> NewTask:
-        """What is asked for at *now*."""
-
-        def after(milliseconds: int | None) -> Instant | None:
-            return None if milliseconds is None else now.plus(_milliseconds(milliseconds))
-
-        return NewTask(
-            queue=self.queue,
-            id=id,
-            kind="sayHello",
-            priority=self.priority,
-            run_at=after(self.due_in),
-            retry_times=self.retry_times,
-            processing_timeout=_milliseconds(self.timeout),
-            args=self.content,
-            context=self.content,
-            expires_at=after(self.expires_in),
-        )
-
-
-def _wanted() -> st.SearchStrategy[_Wanted]:
-    return st.builds(
-        _Wanted,
-        queue=st.sampled_from(QUEUES),
-        has_id=st.booleans(),
-        priority=st.sampled_from([0, 0, 1, -1, 32_767, 32_768, -(2**63), 2**63 - 1]),
-        due_in=st.sampled_from([None, None, -86_400_000, -1000, 0, 1, 999, 1000, 60_000]),
-        retry_times=st.integers(0, 2),
-        timeout=st.sampled_from([60_000, 1000, 1, 0]),
-        content=st.sampled_from(_OBJECTS),
-        expires_in=st.sampled_from([None, None, None, 0, 1000, 86_400_000]),
-    )
-
-
-@attrs.frozen(kw_only=True)
-class _Work:
-    """Something that a worker does to a task."""
-
-    verb: str
-    data: JsonObject | None
-    wait: Duration | None
-    give_up: bool
-
-    def __call__(self, side: _Side, *, key: TaskKey, worker: WorkerId) -> StoredTask:
-        tasks = side.tasks
-        match self.verb:
-            case "report":
-                return tasks.report(key, worker=worker, data=self.data)
-            case "complete":
-                return tasks.complete(key, worker=worker, data=self.data)
-            case "unclaim":
-                return tasks.unclaim(key, worker=worker, run_in=self.wait)
-            case _:
-                return tasks.fail(
-                    key, worker=worker, data=self.data, retry_in=self.wait, give_up=self.give_up
-                )
-
-
-def _work() -> st.SearchStrategy[_Work]:
-    return st.builds(
-        _Work,
-        verb=st.sampled_from(["report", "fail", "unclaim", "complete"]),
-        data=st.sampled_from(_OBJECTS),
-        wait=st.sampled_from([None, None, -1, 0, 1000]).map(
-            lambda wait: None if wait is None else _milliseconds(wait)
-        ),
-        give_up=st.sampled_from([False, False, True]),
-    )
 
 
 class LockstepMachine(RuleBasedStateMachine):
@@ -214,16 +69,20 @@ class LockstepMachine(RuleBasedStateMachine):
     Args:
         first: Opens a store for an example; it may be the one of the examples before.
         second: The same for the other one.
+        interferes: Whether waiting tasks are changed by others than those who claim: by operators,
+            and by sweeps that end what has expired. Not where one side alone remembers tasks because
+            its searches lag behind: a claim may lose a race for what it remembers.
     """
 
     keys: Bundle[TaskKey] = Bundle("keys")
 
-    def __init__(self, first: Open, second: Open) -> None:
+    def __init__(self, first: Open, second: Open, *, interferes: bool = True) -> None:
         super().__init__()
+        self._interferes = interferes
         self._open = (first, second)
-        self._sides: list[_Side] = []
+        self._sides: list[Side] = []
         self._known: dict[TaskKey, Task] = {}
-        self._last: Callable[[_Side], object] | None = None
+        self._last: Callable[[Side], object] | None = None
         self._have_differed = False
 
     @initialize()
@@ -231,18 +90,20 @@ class LockstepMachine(RuleBasedStateMachine):
         """Open both, and let nothing of the examples before be found."""
         self._example = next(_examples)
         for open_store in self._open:
-            self._sides.append(_Side(open_store, self._example))
+            self._sides.append(Side(open_store, self._example))
             put_away(self._sides[-1].store, self._sides[-1].opened.settle)
 
     # --------------------------------------------------------------------- creating and reading
 
-    @rule(target=keys, wanted=st.lists(_wanted(), min_size=1, max_size=3))
-    def create(self, wanted: Sequence[_Wanted]) -> MultipleResults[TaskKey]:
+    @rule(target=keys, wanted=st.lists(wanted_tasks(), min_size=1, max_size=3))
+    def create(self, wanted: Sequence[Wanted]) -> MultipleResults[TaskKey]:
         """Tasks of any kind, with ids of their own or without."""
         return multiple(*(self._create(one) for one in wanted))
 
-    def _create(self, wanted: _Wanted) -> TaskKey:
+    def _create(self, wanted: Wanted) -> TaskKey:
         id = TaskId(f"{self._example:012x}-{len(self._known):04d}") if wanted.has_id else None
+        if not self._interferes:
+            wanted = attrs.evolve(wanted, expires_in=None)
         new = wanted.at(self._sides[0].runtime.wall(), id)
         [task] = _tasks_of(self._compare(lambda side: side.tasks.create(new)))
         return task.key
@@ -290,8 +151,8 @@ class LockstepMachine(RuleBasedStateMachine):
         """Look once, in some queues or in all, for several tasks or none."""
         self._claim(worker, tuple(queues), amount, min(min_amount, max(amount, 1)))
 
-    @rule(worker=st.sampled_from(WORKERS), works=st.lists(_work(), min_size=1, max_size=3))
-    def claim_and_work(self, worker: WorkerId, works: Sequence[_Work]) -> None:
+    @rule(worker=st.sampled_from(WORKERS), works=st.lists(pieces_of_work(), min_size=1, max_size=3))
+    def claim_and_work(self, worker: WorkerId, works: Sequence[Work]) -> None:
         """As workers do: look for some tasks, and do something to each."""
         claimed = self._claim(worker, (), len(works), 1)
         for task, work in zip(claimed, works, strict=False):
@@ -306,21 +167,21 @@ class LockstepMachine(RuleBasedStateMachine):
         self._settle()
         return _tasks_of(self._compare(lambda side: side.claims.claim(request)))
 
-    def _do(self, work: _Work, key: TaskKey, worker: WorkerId) -> None:
+    def _do(self, work: Work, key: TaskKey, worker: WorkerId) -> None:
         self._last = partial(work, key=key, worker=worker)
         self._compare(self._last)
 
     @precondition(lambda self: self._claimed())
-    @rule(which=st.integers(0, 99), work=_work())
-    def work(self, which: int, work: _Work) -> None:
+    @rule(which=st.integers(0, 99), work=pieces_of_work())
+    def work(self, which: int, work: Work) -> None:
         """By the worker that holds a task."""
         claimed = self._claimed()
         task = claimed[which % len(claimed)]
         assert task.last_claim is not None
         self._do(work, task.key, task.last_claim.worker_id)
 
-    @rule(key=keys, worker=st.sampled_from(WORKERS), work=_work())
-    def work_on_anything(self, key: TaskKey, worker: WorkerId, work: _Work) -> None:
+    @rule(key=keys, worker=st.sampled_from(WORKERS), work=pieces_of_work())
+    def work_on_anything(self, key: TaskKey, worker: WorkerId, work: Work) -> None:
         """By whichever worker, on a task in whichever state."""
         self._compare(partial(work, key=key, worker=worker))
 
@@ -335,29 +196,90 @@ class LockstepMachine(RuleBasedStateMachine):
         """The tasks that are claimed, as far as is known."""
         return [task for task in self._known.values() if task.state is State.CLAIMED]
 
+    # ----------------------------------------------------------------------------- operating
+
+    @precondition(lambda self: self._interferes)
+    @rule(key=keys, operation=operations())
+    def operate(self, key: TaskKey, operation: TaskOperation) -> None:
+        """What an operator does to a task in whichever state."""
+        self._compare(lambda side: side.operators.apply(operation, key))
+
+    @precondition(lambda self: self._interferes)
+    @rule(
+        meant=meant_tasks(),
+        operation=operations(),
+        limit=st.sampled_from([1, 3, 1000]),
+        dry_run=st.sampled_from([False, False, True]),
+    )
+    def operate_on_many(
+        self, meant: Meant, operation: TaskOperation, limit: int, dry_run: bool
+    ) -> None:
+        """The same to all that are meant, page by page."""
+        filter = meant.at(self._sides[0].runtime.wall())
+
+        def page(after: Position | None, side: Side) -> Swept:
+            return side.operators.sweep(
+                operation, filter, after=after, limit=limit, dry_run=dry_run
+            )
+
+        swept = self._page(partial(page, None))
+        while swept.next is not None:
+            swept = self._page(partial(page, swept.next))
+        self._look_at_all()
+
+    def _page(self, page: Callable[[Side], Swept]) -> Swept:
+        self._settle()
+        swept = self._compare(page)
+        assert isinstance(swept, Swept)
+        return swept
+
+    @rule(
+        meant=meant_tasks(),
+        order=st.sampled_from(ListOrder),
+        limit=st.sampled_from([1, 3, 1000]),
+    )
+    def list_tasks(self, meant: Meant, order: ListOrder, limit: int) -> None:
+        """Page by page to the end."""
+        query = TaskQuery(filter=meant.at(self._sides[0].runtime.wall()), order=order, limit=limit)
+        self._settle()
+        while True:
+            ask = partial(_find, query)
+            found = _tasks_of(self._compare(ask))
+            if len(found) < limit:
+                break
+            query = attrs.evolve(query, after=Position.of(found[-1]))
+
+    @rule()
+    def look_at_queues(self) -> None:
+        """How they stand."""
+        self._settle()
+        self._compare(_overview)
+
     # ---------------------------------------------------------------------------------- time
 
     @rule(
-        milliseconds=st.sampled_from([1, 500, 1000, 10_000, 75_000, 86_400_000]),
+        passing=st.sampled_from([1, 500, 1000, 10_000, 75_000, 86_400_000]).map(milliseconds),
         sweep=st.booleans(),
     )
-    def wait(self, milliseconds: int, sweep: bool) -> None:
-        """Time passes on both sides alike, and claims whose time is over may be ended."""
+    def wait(self, passing: Duration, sweep: bool) -> None:
+        """Time passes on both sides alike, and claims and tasks whose time is over may be ended."""
         for side in self._sides:
-            side.runtime.advance(_milliseconds(milliseconds))
+            side.runtime.advance(passing)
         if sweep:
             self._settle()
             self._compare(lambda side: side.reaper.step())
-            claimed = [task.key for task in self._claimed()]
-            self._compare(lambda side: side.store.get(claimed))
+            self._look_at_all()
 
     # ----------------------------------------------------------------------------- comparing
+
+    def _look_at_all(self) -> None:
+        self._compare(lambda side: side.store.get(list(self._known)))
 
     def _settle(self) -> None:
         for side in self._sides:
             side.opened.settle()
 
-    def _compare(self, operation: Callable[[_Side], object]) -> object:
+    def _compare(self, operation: Callable[[Side], object]) -> object:
         first, second = (side.answer(operation) for side in self._sides)
         if first != second:
             self._have_differed = True
@@ -379,15 +301,23 @@ class LockstepMachine(RuleBasedStateMachine):
 
     def _compare_everything(self) -> None:
         self._settle()
-        self._compare(lambda side: side.store.get(list(self._known)))
+        self._look_at_all()
+        self._compare(_overview)
         every = ClaimableQuery(queues=(), now=strategies.LATEST, limit=1000)
         self._compare(lambda side: side.store.find_claimable([every]))
         self._compare(lambda side: side.store.find_timed_out(before=strategies.LATEST, limit=1000))
+        self._compare(lambda side: side.store.find_expired(before=strategies.LATEST, limit=1000))
         self._compare(lambda side: side.runtime.new_id())
 
 
-def _milliseconds(number: int) -> Duration:
-    return Duration(number * 1_000_000)
+def _find(query: TaskQuery, side: Side) -> object:
+    return side.operators.find(query)
+
+
+def _overview(side: Side) -> object:
+    """How the queues stand that have tasks; others may be left over from the examples before."""
+    overview = side.operators.queues()
+    return overview.as_of, [queue for queue in overview.queues if queue.counts]
 
 
 def _plain(queue: QueueName, kind: str) -> NewTask:
@@ -395,7 +325,7 @@ def _plain(queue: QueueName, kind: str) -> NewTask:
         queue=queue,
         kind=kind,
         retry_times=1,
-        processing_timeout=_milliseconds(1000),
+        processing_timeout=milliseconds(1000),
         run_at=ZERO_INSTANT,
     )
 

@@ -128,7 +128,8 @@ def test_a_delay_is_until_a_time_or_for_a_while(world: World) -> None:
     world.runtime.advance(Duration.of_seconds(5))
     delayed = world.operators.apply(for_a_minute, TaskKey(MAIL, TaskId("t")))
     assert delayed.document.run_at == at(65)
-    for given in ({}, {"run_at": NOW, "run_in": Duration(1)}):
+    wrong: list[dict[str, Any]] = [{}, {"run_at": NOW, "run_in": Duration(1)}]
+    for given in wrong:
         with pytest.raises(ValueError, match="either"):
             Delay(**given)
 
