@@ -373,7 +373,7 @@ class Auditor:
         self.lives[after.key].claim = after.operation.token
         if minted is None:
             return
-        if abs(minted.skew) > self._demands.red and minted.steadied is not None:
+        if abs(minted.skew) > self._demands.red:
             self.fail("P10", f"{after.key} was claimed by a clock that is {minted.skew:.1f} s off")
         if minted.draining:
             self.fail("P20", f"{after.key} was claimed by {minted.node.name}, which is stopping")
@@ -400,7 +400,10 @@ class Auditor:
         if result.at < claim.times_out_at.plus(margin):
             early = claim.times_out_at.since(result.at)
             self.fail("P10", f"the claim of {after.key} had {early} left, or less than the margin")
-        if minted is None or minted.steadied is None:
+        if minted is None:
+            return
+        if minted.steadied is None:
+            self.fail("P10", f"{after.key} was timed out by a clock that nobody has compared")
             return
         # How far the clock was ahead at least: it was read before the token was made.
         ahead = (result.at.nanoseconds - EPOCH) / 1e9 - minted.at
