@@ -264,6 +264,27 @@ def test_a_create_is_recognised_when_others_have_worked_on_it_since(
     assert store.stored == {made.document.key: made}
 
 
+def test_a_create_that_a_failover_discarded_is_made_again(
+    store: ScriptedStore, runtime: QuickRuntime
+) -> None:
+    """It was read, on an isolated primary, and is gone when it is to be confirmed."""
+
+    def script(write: Write[Task], number: int) -> WriteOutcome[Task] | None:
+        if number == 1:
+            claimed = lifecycle.claim(write.document, worker=WORKER, now=START)
+            store.put(claimed.stamped(Operation(token="theirs", verb="claim")))
+            return Unknown("reset")
+        if number == 2:
+            store.stored.clear()
+            return Conflict()
+        return None
+
+    store._script = script
+    made = TaskService(store, runtime).create(new_task(id=KEY.id))
+    assert store.stored == {KEY: made}
+    assert made.document.state is State.QUEUED
+
+
 FIRST, SECOND = ClaimId("1" * 32), ClaimId("2" * 32)
 
 

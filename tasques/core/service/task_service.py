@@ -18,7 +18,15 @@ import attrs
 from tasques.core import errors, lifecycle
 from tasques.core.documents import Operation, Stored
 from tasques.core.json_object import JsonObject
-from tasques.core.ports import ArchiveStore, Create, ReadOutcome, Replace, Runtime, TaskStore
+from tasques.core.ports import (
+    ArchiveStore,
+    Create,
+    Missing,
+    ReadOutcome,
+    Replace,
+    Runtime,
+    TaskStore,
+)
 from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.meter import Meter
@@ -132,8 +140,12 @@ class TaskService:
             self._on_waiting(settled)
             return settled
         while isinstance(settled, Overtaken):
-            before = _created_before(settled, task, has_key=idempotency_key is not None)
-            settled = self._settlement.confirm(before, deadline=deadline)
+            if isinstance(settled.current, Missing):
+                # What was read is gone: a failover has discarded it.
+                settled = self._settlement.settle(Create(document=task), deadline=deadline)
+            else:
+                before = _created_before(settled, task, has_key=idempotency_key is not None)
+                settled = self._settlement.confirm(before, deadline=deadline)
         return settled
 
     def _id_for(self, queue: QueueName, idempotency_key: str | None) -> str:
