@@ -502,6 +502,8 @@ class Auditor:
         request.refusal = error
         if isinstance(error, errors.InvalidInput) and not request.is_unstorable:
             self.fail("P16", f"request {request.number} ({request.verb}) was refused for another's")
+        if isinstance(error, errors.TaskAlreadyExists) and request.key is None:
+            self.fail("P17", f"request {request.number} made its own id, and was told it is in use")
         # A claim's thread decides for others, too; and that a task is run by hand is noted before
         # the store is asked whether it takes it.
         landed = [self._landed[token] for token in request.tokens if token in self._landed]
