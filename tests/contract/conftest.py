@@ -11,13 +11,26 @@ from urllib.parse import quote, urlsplit
 import attrs
 import pytest
 
-from tasques.adapters.elasticsearch import documents, plugin
+from tasques.adapters.elasticsearch import bulk, documents, plugin
 from tasques.core.ports import Backend, Runtime
 from tasques.core.tasks import Task, TaskKey
 from tasques.runtime import ThreadRuntime
 from tasques.testing.contract.malformed import PlantMalformed
 from tasques.testing.examples import claimed, queued
 from tools.elasticsearch_node import call
+
+
+@pytest.fixture(autouse=True)
+def patient_bulks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Let a busy node take its time over a new index.
+
+    A server does not wait for it and is told that the write was rejected, which is an outcome like
+    others and not what these suites are about.
+    """
+    patient = bulk._BULK.replace("timeout=1s", "timeout=30s")
+    assert patient != bulk._BULK
+    monkeypatch.setattr(bulk, "_BULK", patient)
 
 
 @pytest.fixture(scope="module")

@@ -49,8 +49,9 @@ def test_health_follows_a_node_that_dies_and_comes_back(
     """Red at once, reads and writes say so, green by itself; nothing acknowledged is lost."""
     own_elasticsearch_node.kill()
     assert codes(gone) == {"unreachable": True}
+    # Unknown where a connection had been kept that the node's end had not reached yet.
     (outcome,) = gone.tasks.write([Create(document=a_task("during"))])
-    assert isinstance(outcome, Rejected)
+    assert isinstance(outcome, Rejected | Unknown)
     with pytest.raises(StoreUnavailable):
         gone.tasks.get([a_task("before").key])
     with pytest.raises(StoreUnavailable):
