@@ -84,19 +84,27 @@ def test_each_error_has_its_status_and_the_original_words(
 
 @pytest.mark.parametrize("error", [e for e, status, _ in ERRORS if status == 503], ids=repr)
 def test_trouble_behind_us_says_when_to_come_back(world: World, error: errors.Unavailable) -> None:
-    """In whole seconds, for every route."""
+    """In whole seconds, for every route; a claim that a stopping server refuses finds nothing."""
     api = failing_api(world, error)
+    claims = () if isinstance(error, errors.ShuttingDown) else (("POST", "/tasques/claims"),)
     for method, path in (
         ("POST", "/tasques"),
         ("GET", "/tasques/mail/x"),
         ("PUT", "/tasques/done/mail/x"),
         ("DELETE", "/tasques/claims/mail/x"),
-        ("POST", "/tasques/claims"),
+        *claims,
     ):
         body = {"queue": "mail", "kind": "send", "queues": []}
         answer = api.call(method, path, body, worker="w1")
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == str(error.retry_after_seconds)
+
+
+def test_a_claim_that_a_stopping_server_refuses_finds_nothing(world: World) -> None:
+    """As one that waited when it was told to stop: some workers end at any error."""
+    api = failing_api(world, errors.ShuttingDown("bye"))
+    answer = api.call("POST", "/tasques/claims", {"queues": []}, worker="w1")
+    assert (answer.status_code, answer.json) == (200, [])
 
 
 def leaves(kind: type) -> set[type]:
