@@ -28,55 +28,43 @@ _DELETION_BYTES = 200
 
 
 @attrs.frozen(kw_only=True)
-class Create(Generic[D]):
+class _OfDocument(Generic[D]):
+    """What all writes have in common: a document that they are about."""
+
+    document: D
+
+    @property
+    def key(self) -> Hashable:
+        """What this writes."""
+        return self.document.key
+
+    @property
+    def approximate_bytes(self) -> int:
+        """What it takes on its way."""
+        return self.document.approximate_bytes
+
+
+@attrs.frozen(kw_only=True)
+class Create(_OfDocument[D]):
     """Store *document* as new; refused if its key is in use."""
 
-    document: D
-
-    @property
-    def key(self) -> Hashable:
-        """What this writes."""
-        return self.document.key
-
-    @property
-    def approximate_bytes(self) -> int:
-        """What it takes on its way."""
-        return self.document.approximate_bytes
-
 
 @attrs.frozen(kw_only=True)
-class Replace(Generic[D]):
+class Replace(_OfDocument[D]):
     """Store *document* in the place of the version *expected*; refused if that has moved."""
 
-    document: D
     expected: Version
-
-    @property
-    def key(self) -> Hashable:
-        """What this writes."""
-        return self.document.key
-
-    @property
-    def approximate_bytes(self) -> int:
-        """What it takes on its way."""
-        return self.document.approximate_bytes
 
 
 @attrs.frozen(kw_only=True)
-class Delete(Generic[D]):
+class Delete(_OfDocument[D]):
     """Remove *document* at the version *expected*; refused if that has moved."""
 
-    document: D
     expected: Version
 
     @property
-    def key(self) -> Hashable:
-        """What this writes."""
-        return self.document.key
-
-    @property
     def approximate_bytes(self) -> int:
-        """What it takes on its way."""
+        """What it takes on its way, without the document."""
         return _DELETION_BYTES
 
 
