@@ -91,6 +91,7 @@ def _serve_until_told(
         stop.wait()
         _log.info("stopping; requests under way have %s to finish", grace)
         node.services.health.start_draining()
+        front.dismiss_silent()
         node.services.claims.close()
         finished.append(front.drain(grace))
 

@@ -37,6 +37,8 @@ _OTHER_FILES: Final = 512
 _TICK_SECONDS: Final = 1
 #: A connection without a word for so long, when the server stops, is not about to bring a request.
 _QUIET_SECONDS: Final = 1.0
+#: How long clients get to notice which of their connections were closed, before others are.
+_NOTICE_SECONDS: Final = 0.5
 #: How long idle threads get to notice that they are not needed any more.
 _THREADS_STOP_WITHIN: Final = 1.0
 
@@ -59,6 +61,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
 
     channel_class = Channel
     is_draining = False
+    _draining_since = 0.0
 
     def __init__(self, *args: Any, request_timeout: float, **kwargs: Any) -> None:
         self._request_timeout = request_timeout
@@ -94,22 +97,29 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         if self.is_draining:
             return
         self.is_draining = True
+        self._draining_since = time.monotonic()
         poll = select.poll()
         poll.register(self.socket, select.POLLIN)
         while poll.poll(0):
             self.handle_accept()
         wasyncore.dispatcher.close(self)
 
-    def close_idle(self) -> None:
-        """
-        Close the connections on which nothing goes on, and has not for a moment.
-
-        The next request of a busy client may be on its way, and closing would lose it; it is
-        answered, as the last one on its connection.
-        """
+    def close_silent(self) -> None:
+        """Close the connections on which nothing has gone on for a while."""
         for channel in tuple(self.active_channels.values()):
             if channel.lingering_since is not None or channel.is_quiet(_QUIET_SECONDS):
                 channel.handle_close()
+
+    def close_idle(self) -> None:
+        """
+        While draining, close the connections on which nothing goes on, and has not for a moment.
+
+        The next request of a busy client may be on its way, and closing would lose it; it is
+        answered, as the last one on its connection. A client whose connection just ended so takes
+        another that it has, so none is closed before its client had the time to.
+        """
+        if time.monotonic() - self._draining_since > _QUIET_SECONDS:
+            self.close_silent()
 
 
 class Front:
@@ -149,9 +159,11 @@ class Front:
             for each in sockets
         ]
         # What the I/O thread is to do; it alone touches the sockets.
+        self._is_to_dismiss = False
         self._is_to_drain = False
         self._is_to_close = False
         self._is_running = False
+        self._dismissed = threading.Event()
         self._finished = threading.Event()
         self._closing = threading.Lock()
 
@@ -168,11 +180,28 @@ class Front:
         try:
             while self._map and not self._is_to_close:
                 wasyncore.loop(timeout=_TICK_SECONDS, use_poll=True, map=self._map, count=1)
+                if self._is_to_dismiss:
+                    self._dismiss_silent()
                 if self._is_to_drain:
                     self._go_on_draining()
         finally:
             self._close_all()
             self._is_running = False
+
+    def dismiss_silent(self) -> None:
+        """
+        Close silent connections, and give their clients a moment to notice; from any other thread.
+
+        To be called before anything else of a stop: a client whose busy connection ends takes a
+        silent one of its pool at that very moment, so these have to be gone by then. Requests and
+        connections are taken as before.
+        """
+        self._is_to_dismiss = True
+        self._wake()
+        while self._is_running and not self._dismissed.wait(_TICK_SECONDS):
+            pass
+        if any(listener.active_channels for listener in self._listeners):
+            time.sleep(_NOTICE_SECONDS)
 
     def drain(self, timeout: Duration) -> bool:
         """
@@ -200,6 +229,12 @@ class Front:
 
     def _wake(self) -> None:
         self._listeners[0].pull_trigger()
+
+    def _dismiss_silent(self) -> None:
+        self._is_to_dismiss = False
+        for listener in self._listeners:
+            listener.close_silent()
+        self._dismissed.set()
 
     def _go_on_draining(self) -> None:
         for listener in self._listeners:

@@ -96,6 +96,32 @@ def test_a_busy_client_loses_no_request(
     assert draining.result()
 
 
+def test_silent_connections_go_before_all_others(
+    serve: Serve, gated: Gated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While they go nothing else changes: a client has nothing left then but what is in use."""
+    monkeypatch.setattr(fronts, "_QUIET_SECONDS", 0.0)
+    front = serve(gated)
+    with Wire(front) as silent, Wire(front) as busy:
+        busy.request("GET", "/")
+        gated.until_entered()
+        front.dismiss_silent()
+        assert silent.is_closed
+        assert not refuses(front)
+        gated.may_go_on.set()
+        assert "connection" not in busy.answer().headers
+        assert busy.call("GET", "/").status == 200
+        assert front.drain(PATIENCE)
+        assert busy.is_closed
+
+
+def test_dismissing_needs_no_running_server(world: World) -> None:
+    """A stop that comes before the start has nobody to wait for."""
+    front = Front(create_app(world.services, ServerOptions()), ServerOptions(address=LOOPBACK))
+    front.dismiss_silent()
+    front.close()
+
+
 def test_requests_under_way_are_finished(serve: Serve, gated: Gated) -> None:
     """And told that theirs was the last answer on this connection."""
     front = serve(gated)
