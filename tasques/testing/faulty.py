@@ -31,6 +31,7 @@ from tasques.core.ports import (
     StoreTraits,
     TaskStore,
     Unknown,
+    Unreadable,
     Write,
     WriteOutcome,
 )
@@ -137,6 +138,11 @@ class FaultyTaskStore:
         self._writes = writes
         self._reads = reads
         self._malformed: dict[TaskKey, str] = {}
+        self._lost: set[QueueName] = set()
+
+    def lose(self, queue: QueueName) -> None:
+        """From now on, let nothing of *queue* be read by key."""
+        self._lost.add(queue)
 
     def plant_malformed(self, key: TaskKey, reason: str) -> None:
         """From now on, let the document *key* be there and be no task."""
@@ -170,10 +176,13 @@ class FaultyTaskStore:
     def get(self, keys: Sequence[TaskKey]) -> Sequence[ReadOutcome[Task]]:
         """Read the present versions, if the store is not out of reach."""
         self._reach()
-        return [
-            Malformed(self._malformed[key]) if key in self._malformed else outcome
-            for key, outcome in zip(keys, self._store.get(keys), strict=True)
-        ]
+        found = zip(keys, self._store.get(keys), strict=True)
+        return [self._read(key, outcome) for key, outcome in found]
+
+    def _read(self, key: TaskKey, outcome: ReadOutcome[Task]) -> ReadOutcome[Task]:
+        if key.queue in self._lost:
+            return Unreadable("out of reach, on purpose")
+        return Malformed(self._malformed[key]) if key in self._malformed else outcome
 
     def find_claimable(self, queries: Sequence[ClaimableQuery]) -> Sequence[Sequence[StoredTask]]:
         """What the store proposes, if it is not out of reach."""

@@ -13,9 +13,11 @@ import pytest
 
 from tasques.adapters.elasticsearch import bulk, documents, plugin
 from tasques.core.ports import Backend, Runtime
+from tasques.core.queues import QueueName
 from tasques.core.tasks import Task, TaskKey
 from tasques.runtime import ThreadRuntime
 from tasques.testing.contract.malformed import PlantMalformed
+from tasques.testing.contract.unreadable import Lose
 from tasques.testing.examples import claimed, queued
 from tools.elasticsearch_node import call
 
@@ -110,6 +112,19 @@ def plant_malformed(elasticsearch_url: str, installed: str) -> PlantMalformed:
         assert status == 201, answer
 
     return plant
+
+
+@pytest.fixture
+def lose(elasticsearch_url: str, installed: str) -> Lose:
+    """Makes indices whose primary no node may take."""
+
+    def take_away(queue: QueueName) -> None:
+        settings = {"index.routing.allocation.require._name": "no-such-node"}
+        path = f"/{installed}queue-{quote(queue, safe='')}?wait_for_active_shards=0&timeout=1s"
+        status, answer = call(elasticsearch_url, "PUT", path, {"settings": settings})
+        assert status == 200, answer
+
+    return take_away
 
 
 #: Writes a document into the index of that name, as others could.

@@ -21,6 +21,7 @@ from tasques.testing.contract import (
     PolicyContract,
     RecurringTaskStoreContract,
     TaskStoreContract,
+    UnreadableContract,
 )
 from tasques.testing.contract.racing import RacingContract
 from tasques.testing.contract.recurring import PlantMalformedDocument
@@ -40,7 +41,9 @@ class OnElasticsearch:
         return refresh
 
 
-class TestElasticsearch(OnElasticsearch, TaskStoreContract, MalformedContract, BackendContract):
+class TestElasticsearch(
+    OnElasticsearch, TaskStoreContract, MalformedContract, UnreadableContract, BackendContract
+):
     """As it is, without anything on top."""
 
 

@@ -15,8 +15,10 @@ from tasques.testing.contract import (
     PolicyContract,
     RecurringTaskStoreContract,
     TaskStoreContract,
+    UnreadableContract,
 )
 from tasques.testing.contract.malformed import PlantMalformed
+from tasques.testing.contract.unreadable import Lose
 from tasques.testing.fake_runtime import FakeRuntime
 from tasques.testing.faulty import FaultyTaskStore
 
@@ -53,7 +55,7 @@ class TestMemoryOnAFakeRuntime(TaskStoreContract):
         return MemoryBackend(FakeRuntime())
 
 
-class TestFaultlessFaults(TaskStoreContract, MalformedContract):
+class TestFaultlessFaults(TaskStoreContract, MalformedContract, UnreadableContract):
     """The store that fails on purpose keeps every guarantee while it is told to do nothing."""
 
     @pytest.fixture
@@ -63,6 +65,10 @@ class TestFaultlessFaults(TaskStoreContract, MalformedContract):
     @pytest.fixture
     def plant_malformed(self, store: FaultyTaskStore) -> PlantMalformed:
         return lambda key, variety: store.plant_malformed(key, f"damage number {variety}")
+
+    @pytest.fixture
+    def lose(self, store: FaultyTaskStore) -> Lose:
+        return store.lose
 
 
 class TestGroupCommit(TaskStoreContract):

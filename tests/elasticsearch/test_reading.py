@@ -13,6 +13,7 @@ from tasques.core.ports import (
     Malformed,
     Missing,
     TaskStore,
+    Unreadable,
 )
 from tasques.core.queues import QueueName, TaskId
 from tasques.core.tasks import TaskKey
@@ -58,6 +59,25 @@ def test_reading_is_one_multi_get(cluster: StubCluster) -> None:
         Missing(),
     ]
     assert isinstance(outcomes[3], Malformed)
+
+
+def test_an_index_that_is_out_of_reach_is_only_its_own(cluster: StubCluster) -> None:
+    """Its documents may be there or not; those of other indices are read."""
+    cause = {"type": "no_shard_available_action_exception", "reason": "No shard available"}
+    cluster.answer(
+        "POST /_mget",
+        {
+            "docs": [
+                {"_index": "t_queue-lost", "_id": "x", "error": cause},
+                {**hit(document()), "found": True},
+            ]
+        },
+    )
+    lost, there = TaskKey(QueueName("lost"), TaskId("x")), TaskKey(Q, TaskId("t0"))
+    assert cluster.backend().tasks.get([lost, there]) == [
+        Unreadable("503 no_shard_available_action_exception No shard available"),
+        Stored(document=a_task(), version=Version(1, 0)),
+    ]
 
 
 def test_nothing_to_read_sends_nothing(cluster: StubCluster) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import attrs
 import pytest
@@ -21,6 +21,7 @@ from tasques.core.ports import (
     Rejected,
     Replace,
     Unknown,
+    Unreadable,
     Write,
     WriteOutcome,
 )
@@ -231,6 +232,22 @@ def test_a_store_that_cannot_be_read_is_asked_again(runtime: QuickRuntime) -> No
     store.get = failing  # type: ignore[method-assign, assignment]
     settled = settle(store, Replace(document=marked("ours"), expected=Version(1, 1)), runtime)
     assert isinstance(settled, Overtaken)
+
+
+def test_a_document_that_cannot_be_read_is_asked_for_again(runtime: QuickRuntime) -> None:
+    """It is neither missing nor there until it was read; at the deadline it is unavailable."""
+    store = ScriptedStore(lambda write, n: Conflict())
+    store.put(marked("theirs"))
+    answers: Iterator[ReadOutcome[Task]] = iter([Unreadable("gone"), Unreadable("gone")])
+    get = store.get
+    store.get = lambda keys: [next(answers, get(keys)[0])]  # type: ignore[method-assign]
+    settled = settle(store, Replace(document=marked("ours"), expected=Version(0, 1)), runtime)
+    assert settled == Overtaken(get([make_task().key])[0], doubtful=True)  # type: ignore[arg-type]
+
+    store.get = lambda keys: [Unreadable("gone") for _ in keys]  # type: ignore[method-assign]
+    settlement: Settlement[TaskKey, Task] = Settlement(store, runtime)
+    with pytest.raises(errors.StoreUnavailable, match="gone"):
+        settlement.read(make_task().key, deadline=runtime.monotonic())
 
 
 def test_a_digest_tells_every_difference() -> None:

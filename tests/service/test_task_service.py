@@ -16,7 +16,7 @@ from tasques.core.ports import (
     Exists,
     Malformed,
     Missing,
-    ReadOutcome,
+    Seen,
     Unknown,
     Write,
     WriteOutcome,
@@ -349,17 +349,17 @@ def test_what_is_not_there_is_not_found(tasks: TaskService) -> None:
 class OneArchived:
     """An archive in which nothing but *outcome* is found; nobody writes to it here."""
 
-    def __init__(self, outcome: ReadOutcome[Task]) -> None:
+    def __init__(self, outcome: Seen[Task]) -> None:
         self._outcome = outcome
         self.asked: list[TaskKey] = []
 
-    def find_task(self, key: TaskKey) -> ReadOutcome[Task]:
+    def find_task(self, key: TaskKey) -> Seen[Task]:
         self.asked.append(key)
         return self._outcome
 
 
 def with_archive(
-    store: ScriptedStore, runtime: QuickRuntime, outcome: ReadOutcome[Task]
+    store: ScriptedStore, runtime: QuickRuntime, outcome: Seen[Task]
 ) -> tuple[TaskService, OneArchived]:
     archive = OneArchived(outcome)
     return TaskService(store, runtime, archive=cast(ArchiveStore, archive)), archive

@@ -44,6 +44,7 @@ from tasques.core.ports import (
     ReadOutcome,
     Rejected,
     Unknown,
+    Unreadable,
     Write,
     WriteOutcome,
     Written,
@@ -407,21 +408,23 @@ class Cluster:
         self, node: Node, wanted: Sequence[tuple[Shard | None, Hashable]]
     ) -> list[ReadOutcome[Document]]:
         """
-        The present version of each; of a shard that is not there, nothing.
+        The present version of each, where its shard is there.
 
         Raises:
             StoreUnavailable: If it could not be read.
         """
         self._read(node)
         now = self._scheduler.now
-        if any(shard is not None and shard.gone_until > now for shard, _ in wanted):
-            raise errors.StoreUnavailable("503 no_shard_available_action_exception")
-        outcomes = [
-            Missing() if shard is None else shard.get(key, isolated=self._asks_isolated(shard))
-            for shard, key in wanted
-        ]
+        outcomes = [self._read_one(shard, key, now) for shard, key in wanted]
         self._answer(node)
         return outcomes
+
+    def _read_one(self, shard: Shard | None, key: Hashable, now: float) -> ReadOutcome[Document]:
+        if shard is None:
+            return Missing()
+        if shard.gone_until > now:
+            return Unreadable("503 no_shard_available_action_exception")
+        return shard.get(key, isolated=self._asks_isolated(shard))
 
     def search(
         self, node: Node, shards: Sequence[Shard], *, forced: bool = False

@@ -33,10 +33,12 @@ from tasques.core.ports import (
     Missing,
     Problem,
     ReadOutcome,
+    Seen,
     SetupStep,
     StoreTraits,
     Write,
     WriteOutcome,
+    seen,
 )
 from tasques.core.ports.documents import K
 from tasques.core.queues import QueueName
@@ -304,13 +306,13 @@ class SimulatedArchiveStore:
         places = list(self._cluster.archives)
         shards = self._cluster.shards
         asked = [(shards.get(place), key) for key in keys for place in places]
-        found = self._cluster.get(self._node, asked)
+        found = seen(self._cluster.get(self._node, asked))
         return [
             [copy for copy in found[start : start + len(places)] if not isinstance(copy, Missing)]
             for start in range(0, len(found), len(places))
         ]
 
-    def find_task(self, key: TaskKey) -> ReadOutcome[Task]:
+    def find_task(self, key: TaskKey) -> Seen[Task]:
         shards = [s for name, s in self._cluster.shards.items() if name.startswith(ARCHIVE)]
         found = [s for hits in self._cluster.search(self._node, shards) for s in hits]
         of_key = [stored for stored in found if stored.document.task.key == key]

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tasques.testing.contract import MalformedContract, TaskStoreContract
+from tasques.testing.contract import MalformedContract, TaskStoreContract, UnreadableContract
 from tasques.testing.contract.malformed import PlantMalformed
+from tasques.testing.contract.unreadable import Lose
 from tests.simulation.faults import Faults
 from tests.simulation.model import Cluster
 from tests.simulation.runtime import Node, Scheduler
@@ -34,7 +35,7 @@ class OneAtATime:
         return locked
 
 
-class TestModel(TaskStoreContract, MalformedContract):
+class TestModel(TaskStoreContract, MalformedContract, UnreadableContract):
     """Without faults, and refreshed by hand."""
 
     @pytest.fixture
@@ -59,3 +60,10 @@ class TestModel(TaskStoreContract, MalformedContract):
         return lambda key, variety: cluster.shard("task", QUEUE + key.queue).plant(
             key, f"damage number {variety}", 0.0
         )
+
+    @pytest.fixture
+    def lose(self, cluster: Cluster) -> Lose:
+        def take_away(queue: str) -> None:
+            cluster.shard("task", QUEUE + queue).gone_until = 1.0
+
+        return take_away

@@ -29,12 +29,13 @@ from tasques.core.ports import (
     Create,
     Malformed,
     Missing,
-    ReadOutcome,
     Rejected,
     Runtime,
+    Seen,
     Write,
     WriteOutcome,
     Written,
+    seen,
 )
 from tasques.core.tasks import StoredTask, Task, TaskKey
 
@@ -136,16 +137,16 @@ class ElasticsearchArchiveStore:
             return ()
         places = self._places.look().indices
         asked = [_CopyKey(place, key) for key in keys for place in places]
-        found: list[ReadOutcome[ArchivedTask]] = []
+        found: list[Seen[ArchivedTask]] = []
         for start in range(0, len(asked), MAX_ASKED):
-            found.extend(self._documents.get(asked[start : start + MAX_ASKED]))
+            found.extend(seen(self._documents.get(asked[start : start + MAX_ASKED])))
         copies: list[list[StoredCopy | Malformed]] = [[] for _ in keys]
         for number, outcome in enumerate(found):
             if not isinstance(outcome, Missing):
                 copies[number // len(places)].append(outcome)
         return copies
 
-    def find_task(self, key: TaskKey) -> ReadOutcome[Task]:
+    def find_task(self, key: TaskKey) -> Seen[Task]:
         """
         The last created of the archived tasks of that name, as of the last refresh.
 

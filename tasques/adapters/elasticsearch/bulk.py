@@ -31,6 +31,7 @@ from tasques.core.ports import (
     ReadOutcome,
     Rejected,
     Unknown,
+    Unreadable,
     Write,
     WriteOutcome,
     Written,
@@ -239,7 +240,7 @@ class BulkDocuments(Generic[K_contra, D]):
             if document.error.type == "index_not_found_exception" or not document.id:
                 # Without an id nothing can have been stored.
                 return Missing()
-            raise errors.unavailable(503, document.error)
+            return Unreadable(errors.describe(503, document.error))
         if not document.found:
             return Missing()
         try:

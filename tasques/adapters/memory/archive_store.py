@@ -25,8 +25,8 @@ from tasques.core.ports import (
     Invalid,
     Malformed,
     Missing,
-    ReadOutcome,
     Runtime,
+    Seen,
     Write,
     WriteOutcome,
     Written,
@@ -122,7 +122,7 @@ class MemoryArchiveStore:
                 [copies[key] for copies in self._places.values() if key in copies] for key in keys
             ]
 
-    def find_task(self, key: TaskKey) -> ReadOutcome[Task]:
+    def find_task(self, key: TaskKey) -> Seen[Task]:
         """The archived task of that queue and id, of several lives the last created."""
         with self._lock:
             copies = list(self._lives.get(key, {}).values())

@@ -25,11 +25,14 @@ from tasques.core.ports.documents import (
     ReadOutcome,
     Rejected,
     Replace,
+    Seen,
     StoreTraits,
     Unknown,
+    Unreadable,
     Write,
     WriteOutcome,
     Written,
+    seen,
 )
 from tasques.core.ports.runtime import Condition, Runtime
 from tasques.core.ports.stores import (
@@ -67,11 +70,14 @@ __all__ = [
     "Rejected",
     "Replace",
     "Runtime",
+    "Seen",
     "SetupStep",
     "StoreTraits",
     "TaskStore",
     "Unknown",
+    "Unreadable",
     "Write",
     "WriteOutcome",
     "Written",
+    "seen",
 ]

@@ -10,12 +10,13 @@ value, since a batch of a hundred has a hundred of them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import attrs
 
 from tasques.core.documents import D, Stored, Version
+from tasques.core.errors import StoreUnavailable
 from tasques.core.values import Duration
 
 K = TypeVar("K", bound=Hashable)
@@ -146,7 +147,31 @@ class Malformed:
     reason: str
 
 
-ReadOutcome: TypeAlias = Stored[D] | Missing | Malformed
+@attrs.frozen
+class Unreadable:
+    """There may be such a document or not: the place where it would be is not there at present."""
+
+    reason: str
+
+
+#: What a read that took place says.
+Seen: TypeAlias = Stored[D] | Missing | Malformed
+ReadOutcome: TypeAlias = Seen[D] | Unreadable
+
+
+def seen(outcomes: Iterable[ReadOutcome[D]]) -> list[Seen[D]]:
+    """
+    *outcomes*, all of which took place.
+
+    Raises:
+        StoreUnavailable: If one did not.
+    """
+    found: list[Seen[D]] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Unreadable):
+            raise StoreUnavailable(outcome.reason)
+        found.append(outcome)
+    return found
 
 
 @attrs.frozen(kw_only=True)
@@ -181,9 +206,11 @@ class DocumentStore(Protocol[K_contra, D]):
     G10. A document that is not of this kind is ``Malformed`` to ``get``, left out by searches, and
          hinders no other.
     G11. All methods may be called from several threads at once.
+    G13. Where only some of what is asked for cannot be read, that alone is ``Unreadable`` to
+         ``get``; it never stands for a document that is not there.
 
-    Reads raise :class:`~tasques.core.errors.StoreUnavailable`; writes never raise, their outcomes
-    say it.
+    Reads raise :class:`~tasques.core.errors.StoreUnavailable` where nothing can be read; writes never
+    raise, their outcomes say it.
     """
 
     def write(self, writes: Sequence[Write[D]]) -> Sequence[WriteOutcome[D]]:

@@ -15,7 +15,7 @@ from tasques.core.policies import QueuePolicy
 from tasques.core.ports.documents import (
     DocumentStore,
     Malformed,
-    ReadOutcome,
+    Seen,
     StoreTraits,
     Write,
     WriteOutcome,
@@ -181,7 +181,7 @@ class ArchiveStore(Protocol):
     ) -> Sequence[Sequence[Stored[ArchivedTask] | Malformed]]:
         """Every copy under each key, in the order in which their places were made; realtime."""
 
-    def find_task(self, key: TaskKey) -> ReadOutcome[Task]:
+    def find_task(self, key: TaskKey) -> Seen[Task]:
         """
         The archived task of that queue and id, of several lives the last created.
 

@@ -18,7 +18,15 @@ import attrs
 from tasques.core import cron, errors
 from tasques.core.cron import Schedule
 from tasques.core.documents import D, Operation, Stored, Version
-from tasques.core.ports import Invalid, RecurringTaskStore, Replace, Runtime, WriteOutcome, Written
+from tasques.core.ports import (
+    Invalid,
+    RecurringTaskStore,
+    Replace,
+    Runtime,
+    WriteOutcome,
+    Written,
+    seen,
+)
 from tasques.core.ports.documents import K
 from tasques.core.recurring import (
     Pending,
@@ -198,7 +206,7 @@ class Agenda:
             StoreUnavailable: If they cannot be read; they stay in doubt.
         """
         for ids in batches(list(self._doubtful)):
-            found = self._store.get(ids)
+            found = seen(self._store.get(ids))
             for id in ids:
                 del self._doubtful[id]
             yield [current for current in found if isinstance(current, Stored)]

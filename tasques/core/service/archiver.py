@@ -33,6 +33,7 @@ from tasques.core.ports import (
     TaskStore,
     Write,
     Written,
+    seen,
 )
 from tasques.core.recurring import RecurringTaskId
 from tasques.core.tasks import StoredTask
@@ -139,7 +140,7 @@ class Archiver:
             for s in found
             if s.document.recurring_task_id is not None
         }
-        recurring = self._recurring_tasks.get(list(ids)) if ids else ()
+        recurring = seen(self._recurring_tasks.get(list(ids))) if ids else ()
         pending = {
             current.document.recurrence.pending.key
             for current in recurring

@@ -21,10 +21,10 @@ from tasques.core.ports import (
     Create,
     Malformed,
     Missing,
-    ReadOutcome,
     RecurringTaskStore,
     Replace,
     Runtime,
+    Seen,
 )
 from tasques.core.queues import TaskId
 from tasques.core.recurring import (
@@ -315,7 +315,7 @@ class RecurringService:
         return self._runtime.monotonic() + self._patience.seconds
 
 
-def _present(current: ReadOutcome[RecurringTask], id: RecurringTaskId) -> StoredRecurringTask:
+def _present(current: Seen[RecurringTask], id: RecurringTaskId) -> StoredRecurringTask:
     if isinstance(current, Malformed):
         raise errors.MalformedRecurringTask(id, current.reason)
     if isinstance(current, Missing) or current.document.is_deleted:

@@ -32,13 +32,14 @@ from tasques.core.ports import (
     Invalid,
     Malformed,
     Missing,
-    ReadOutcome,
     Rejected,
     Replace,
     Runtime,
+    Seen,
     Unknown,
     WriteOutcome,
     Written,
+    seen,
 )
 from tasques.core.ports.documents import K
 from tasques.core.service.meter import Meter
@@ -59,7 +60,7 @@ class Overtaken(Generic[D]):
             stayed unanswered. Else it did not, and never will.
     """
 
-    current: ReadOutcome[D]
+    current: Seen[D]
     doubtful: bool = False
 
 
@@ -102,7 +103,7 @@ class Settlement(Generic[K, D]):
             for resolution in ("confirmed", "written", "overtaken", "given_up")
         }
 
-    def read(self, key: K, *, deadline: float) -> ReadOutcome[D]:
+    def read(self, key: K, *, deadline: float) -> Seen[D]:
         """
         The present version, asked for again while the store is out of reach.
 
@@ -114,13 +115,13 @@ class Settlement(Generic[K, D]):
         """
         return self._read(key, deadline)[0]
 
-    def _read(self, key: K, deadline: float) -> tuple[ReadOutcome[D], bool]:
+    def _read(self, key: K, deadline: float) -> tuple[Seen[D], bool]:
         """The present version, and whether it was read at the first try."""
         pause = _Pause(self._runtime, deadline)
         is_first = True
         while True:
             try:
-                return self._store.get([key])[0], is_first
+                return seen(self._store.get([key]))[0], is_first
             except errors.StoreUnavailable:
                 is_first = False
                 if not pause.take():
@@ -215,7 +216,7 @@ class Settlement(Generic[K, D]):
             return None, False
         return self._compared(write, current), at_once
 
-    def _compared(self, write: Settleable[D], current: ReadOutcome[D]) -> Settled[D] | None:
+    def _compared(self, write: Settleable[D], current: Seen[D]) -> Settled[D] | None:
         if isinstance(current, Stored) and _is_ours(current, write):
             return self._confirm(current)
         if isinstance(write, Create):
@@ -279,7 +280,7 @@ class _Pause:
         return True
 
 
-def present(current: ReadOutcome[Task], key: TaskKey) -> StoredTask:
+def present(current: Seen[Task], key: TaskKey) -> StoredTask:
     """
     The task that was read.
 

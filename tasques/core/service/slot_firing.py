@@ -25,7 +25,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from tasques.core import errors, lifecycle
 from tasques.core.documents import Stored, Version
-from tasques.core.ports import Create, Malformed, Runtime, TaskStore
+from tasques.core.ports import Create, Malformed, Runtime, TaskStore, seen
 from tasques.core.recurring import (
     Decision,
     Pending,
@@ -150,7 +150,7 @@ class SlotFiring:
         return any(key in unfinished for key in launched)
 
     def _unfinished(self, keys: Sequence[TaskKey]) -> Collection[TaskKey]:
-        found = self._tasks.get(keys) if keys else ()
+        found = seen(self._tasks.get(keys)) if keys else ()
         return {
             current.document.key
             for current in found

@@ -22,9 +22,9 @@ from tasques.core.ports import (
     ArchiveStore,
     Create,
     Missing,
-    ReadOutcome,
     Replace,
     Runtime,
+    Seen,
     TaskStore,
 )
 from tasques.core.queues import QueueName, TaskId, WorkerId
@@ -370,7 +370,7 @@ class TaskService:
         return present(self._settlement.read(key, deadline=deadline), key)
 
 
-def _present(current: ReadOutcome[Task], key: TaskKey, doubtful: bool) -> StoredTask:
+def _present(current: Seen[Task], key: TaskKey, doubtful: bool) -> StoredTask:
     try:
         return present(current, key)
     except errors.TaskError as error:

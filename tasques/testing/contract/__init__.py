@@ -19,6 +19,7 @@ A backend's own tests subclass the suites and supply what only they know, as pyt
 
 - :class:`TaskStoreContract`: G1 to G9, G11 and G12 of :class:`tasques.core.ports.TaskStore`.
 - :class:`MalformedContract`: G10, for backends whose documents others can write too.
+- :class:`UnreadableContract`: G13, for backends of which a part may be out of reach.
 - :class:`RecurringTaskStoreContract` and :class:`LeaderLockStoreContract`: what the stores of
   recurring tasks and of leaders' locks say, G10 excepted.
 - :class:`MalformedRecurringTaskContract` and :class:`MalformedLeaderLockContract`: G10 for those.
@@ -51,6 +52,7 @@ pytest.register_assert_rewrite(
     "tasques.testing.contract.recurring",
     "tasques.testing.contract.searching",
     "tasques.testing.contract.store_fixtures",
+    "tasques.testing.contract.unreadable",
     "tasques.testing.contract.writing",
 )
 
@@ -73,6 +75,7 @@ from tasques.testing.contract.recurring import (  # noqa: E402
     RecurringTaskStoreContract,
 )
 from tasques.testing.contract.searching import SearchingContract  # noqa: E402
+from tasques.testing.contract.unreadable import UnreadableContract  # noqa: E402
 from tasques.testing.contract.writing import WritingContract  # noqa: E402
 
 __all__ = [
@@ -87,6 +90,7 @@ __all__ = [
     "RecurringTaskStoreContract",
     "SeveralPlacesArchiveContract",
     "TaskStoreContract",
+    "UnreadableContract",
 ]
 
 
