@@ -37,14 +37,14 @@ from tasques.core.ports import (
     Written,
 )
 from tasques.core.recurring import RecurringTask
-from tasques.core.service import allotment, slot_firing
+from tasques.core.service import allotment, creations, slot_firing, task_writer
 from tasques.core.service import archiver as archiving
+from tasques.core.service import changes as changing
 from tasques.core.service import election as electing
 from tasques.core.service import operator_service as operating
 from tasques.core.service import reaper as reaping
 from tasques.core.service import recurring_service as owning
 from tasques.core.service import settlement as settling
-from tasques.core.service import task_service as serving
 from tasques.core.service.candidates import Candidates
 from tasques.core.service.claims import ClaimDispatcher
 from tasques.core.service.clock import ClockWatch
@@ -146,7 +146,7 @@ def claims_what_is_claimed(swap: Swap) -> None:
 
     def report(self: TaskService, *args: Any, **more: Any) -> Any:
         stored = right(self, *args, **more)
-        self._on_waiting(stored)
+        self._writer._on_waiting(stored)
         return stored
 
     swap(TaskService, "report", report)
@@ -207,12 +207,12 @@ def trusts_reads(swap: Swap) -> None:
 
 @mutant("P17", "a repeated request is answered with what was read")
 def answers_repeats_from_reads(swap: Swap) -> None:
-    swap(Settlement, "confirm", lambda self, read, *, deadline: read)
+    swap(Settlement, "confirm", lambda self, read, *, deadline, first=None: read)
 
 
 @mutant("P17", "what may have been done is called refused")
 def forgets_doubts(swap: Swap) -> None:
-    for module in (serving, operating, owning):
+    for module in (task_writer, creations, operating, owning):
         swap(module, "refusal", lambda error, *, doubtful: error)
 
 
@@ -242,7 +242,7 @@ def never_gives_up(swap: Swap) -> None:
 
 @mutant("P14", "a repeated request is refused")
 def refuses_repeats(swap: Swap) -> None:
-    swap(serving, "_was_made_by", lambda operation, asker, task: False)
+    swap(changing, "was_made_by", lambda asked, task: False)
 
 
 # ------------------------------------------------------------------------------- group commit

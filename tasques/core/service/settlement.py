@@ -186,20 +186,20 @@ class Settlement(Generic[K, D]):
         if doubtful:
             self._resolved[resolution].add()
 
-    def confirm(self, read: Stored[D], *, deadline: float) -> Settled[D]:
+    def confirm(
+        self, read: Stored[D], *, deadline: float, first: WriteOutcome[D] | None = None
+    ) -> Settled[D]:
         """
         Make sure of what was *read*, before anything is promised on the strength of it.
 
-        The same document is written over itself, by whomever it is.
-
         Args:
             deadline: On the runtime's monotonic clock.
+            first: The outcome of a try of :func:`confirmation` already made.
 
         Raises:
             Unavailable: As :meth:`settle`.
         """
-        again = Replace(document=read.document, expected=read.version)
-        return self.settle(again, deadline=deadline, hold=True)
+        return self.settle(confirmation(read), deadline=deadline, first=first, hold=True)
 
     def _try(self, write: Settleable[D]) -> WriteOutcome[D]:
         return self._store.write([write])[0]
@@ -228,8 +228,13 @@ class Settlement(Generic[K, D]):
         return Overtaken(current)
 
     def _confirm(self, current: Stored[D]) -> Stored[D] | None:
-        outcome = self._try(Replace(document=current.document, expected=current.version))
+        outcome = self._try(confirmation(current))
         return outcome.stored if isinstance(outcome, Written) else None
+
+
+def confirmation(read: Stored[D]) -> Replace[D]:
+    """The write that makes sure of what was *read*: the same over itself, by whomever it is."""
+    return Replace(document=read.document, expected=read.version)
 
 
 def _is_ours(current: Stored[D], write: Settleable[D]) -> bool:

@@ -1,5 +1,5 @@
 """
-Create, get, report, done, failed, unclaim: one task at a time, by compare-and-set.
+Create, get, report, done, failed, unclaim: one task at a time or many, by compare-and-set.
 
 Each change reads the task, decides in the lifecycle, and writes on condition that the task has not
 moved; when it has, everything is decided anew. A change that was made before, by the same worker
@@ -8,50 +8,28 @@ with the same content for the same claim, is answered with what it made then.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import attrs
 
-from tasques.core import errors, lifecycle
-from tasques.core.documents import Operation, Stored
+from tasques.core import errors
 from tasques.core.json_object import JsonObject
-from tasques.core.ports import (
-    ArchiveStore,
-    Create,
-    Missing,
-    Replace,
-    Runtime,
-    Seen,
-    TaskStore,
-)
-from tasques.core.queues import QueueName, TaskId, WorkerId
+from tasques.core.ports import ArchiveStore, Runtime, TaskStore
+from tasques.core.queues import QueueName, WorkerId
+from tasques.core.service.batches import Batches, Outcome
+from tasques.core.service.changes import Change, Complete, Fail, Report, Unclaim
+from tasques.core.service.creations import Creation
 from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.meter import Meter
-from tasques.core.service.settlement import Overtaken, Settlement, digest, present, refusal
-from tasques.core.tasks import ClaimId, NewTask, State, StoredTask, Task, TaskKey
+from tasques.core.service.settlement import Settlement, present
+from tasques.core.service.task_writer import TaskWriter
+from tasques.core.tasks import ClaimId, NewTask, StoredTask, TaskKey
 from tasques.core.values import Duration
 
 #: A creation is not held for long: its producer can repeat it, and held ones would take the places
 #: of completions, whose workers cannot.
 _CREATION_PATIENCE: Final = Duration.of_seconds(2)
-
-#: In which states a repeated request finds what it made the first time.
-_MADE_BY: Final = {
-    "done": frozenset({State.DONE}),
-    "failed": frozenset({State.FAILED, State.DEAD}),
-    "unclaim": frozenset({State.QUEUED, State.DEAD}),
-}
-
-
-@attrs.frozen
-class Asker:
-    """Who wants a claimed task changed, and under which claim, if that is said."""
-
-    worker: WorkerId
-    claim_id: ClaimId | None
 
 
 @attrs.frozen(kw_only=True)
@@ -99,13 +77,18 @@ class TaskService:
         meter: Meter | None = None,
     ) -> None:
         self._runtime = runtime
-        self._held = held or HeldTasks(runtime)
         self._archive = archive
-        self._settlement = Settlement(store, runtime, meter)
-        self._conflict_retries = conflict_retries
         self._patience = patience
-        self._on_waiting = on_waiting
-        self._ensure_allowed = ensure_allowed
+        self._settlement = Settlement(store, runtime, meter)
+        self._writer = TaskWriter(
+            self._settlement,
+            runtime,
+            conflict_retries=conflict_retries,
+            on_waiting=on_waiting,
+            held=held or HeldTasks(runtime),
+            ensure_allowed=ensure_allowed,
+        )
+        self._batches = Batches(store, runtime, self._writer)
 
     def create(self, new: NewTask, *, idempotency_key: str | None = None) -> StoredTask:
         """
@@ -122,37 +105,18 @@ class TaskService:
             IdempotencyKeyReused: If the key was used with another content.
             Unavailable: If it could not be done, or not be known to be done, in time.
         """
-        if idempotency_key is not None and new.id is not None:
-            raise errors.InvalidInput(
-                [errors.Fault("id", "exclusive", "an id and an Idempotency-Key exclude each other")]
-            )
-        self._ensure_allowed(new.queue)
-        id = new.id or TaskId(self._id_for(new.queue, idempotency_key))
-        task = lifecycle.create(new, id=id, now=self._runtime.wall())
-        operation = Operation(token=self._runtime.new_id(), verb="create")
-        # What others make of the task keeps this, so that its author knows it again.
-        mark = operation.token if idempotency_key is None else _content_digest(new)
-        task = attrs.evolve(task, extensions=attrs.evolve(task.extensions, created_digest=mark))
-        task = task.stamped(operation)
-        deadline = self._deadline(min(self._patience, _CREATION_PATIENCE))
-        settled = self._settlement.settle(Create(document=task), deadline=deadline)
-        if not isinstance(settled, Overtaken):
-            self._on_waiting(settled)
-            return settled
-        while isinstance(settled, Overtaken):
-            if isinstance(settled.current, Missing):
-                # What was read is gone: a failover has discarded it.
-                settled = self._settlement.settle(Create(document=task), deadline=deadline)
-            else:
-                before = _created_before(settled, task, has_key=idempotency_key is not None)
-                settled = self._settlement.confirm(before, deadline=deadline)
-        return settled
+        creation = Creation(new=new, idempotency_key=idempotency_key)
+        create = self._writer.creating(creation)
+        deadline = self._deadline(self._creation_patience)
+        return self._writer.create(create, has_key=idempotency_key is not None, deadline=deadline)
 
-    def _id_for(self, queue: QueueName, idempotency_key: str | None) -> str:
-        if idempotency_key is None:
-            return self._runtime.new_id()
-        named = json.dumps([queue, idempotency_key]).encode()
-        return hashlib.sha256(named).hexdigest()[:32]
+    def create_many(self, creations: Sequence[Creation]) -> Sequence[Outcome]:
+        """
+        Store new tasks; what became of each, in order, is what :meth:`create` gives or raises.
+
+        All are written together. Of two with one id, the first succeeds.
+        """
+        return self._batches.create(creations, deadline=self._deadline(self._creation_patience))
 
     def get(self, key: TaskKey, *, archived: bool = False) -> StoredTask:
         """
@@ -202,16 +166,7 @@ class TaskService:
             TaskNotFound, TaskNotClaimed, TaskNotOwned, ReportFromThePast, VersionConflict,
             MalformedTask, Unavailable: As their names say.
         """
-        # Taken once: a report is as old as its request, however often the race is lost.
-        at = self._runtime.wall()
-        stored = self._change(
-            key,
-            lambda task: lifecycle.report(task, worker=worker, data=data, at=at, claim_id=claim_id),
-            self._operation("report", worker, data),
-            Asker(worker, claim_id),
-        )
-        self._held.keep(stored)
-        return stored
+        return self._change(Report(key=key, worker=worker, data=data, claim_id=claim_id))
 
     def complete(
         self,
@@ -231,14 +186,7 @@ class TaskService:
             TaskNotFound, TaskNotClaimed, TaskNotOwned, VersionConflict, MalformedTask, Unavailable:
             As their names say.
         """
-        return self._change(
-            key,
-            lambda task: lifecycle.complete(
-                task, worker=worker, data=data, now=self._runtime.wall(), claim_id=claim_id
-            ),
-            self._operation("done", worker, data),
-            Asker(worker, claim_id),
-        )
+        return self._change(Complete(key=key, worker=worker, data=data, claim_id=claim_id))
 
     def fail(
         self,
@@ -262,24 +210,16 @@ class TaskService:
             TaskNotFound, TaskNotClaimed, TaskNotOwned, VersionConflict, MalformedTask, Unavailable:
             As their names say.
         """
-        jitter = self._runtime.random()
-        stored = self._change(
-            key,
-            lambda task: lifecycle.fail(
-                task,
+        return self._change(
+            Fail(
+                key=key,
                 worker=worker,
                 data=data,
-                now=self._runtime.wall(),
-                jitter=jitter,
                 retry_in=retry_in,
                 give_up=give_up,
                 claim_id=claim_id,
-            ),
-            self._operation("failed", worker, data, retry_in, give_up),
-            Asker(worker, claim_id),
+            )
         )
-        self._announce(stored)
-        return stored
 
     def unclaim(
         self,
@@ -300,122 +240,31 @@ class TaskService:
             TaskNotFound, TaskNotClaimed, TaskNotOwned, VersionConflict, MalformedTask, Unavailable:
             As their names say.
         """
-        stored = self._change(
-            key,
-            lambda task: lifecycle.unclaim(
-                task, worker=worker, now=self._runtime.wall(), run_in=run_in, claim_id=claim_id
-            ),
-            self._operation("unclaim", worker, None, run_in),
-            Asker(worker, claim_id),
-        )
-        self._announce(stored)
-        return stored
+        return self._change(Unclaim(key=key, worker=worker, run_in=run_in, claim_id=claim_id))
 
-    def _announce(self, stored: StoredTask) -> None:
-        if stored.document.state.is_claimable:
-            self._on_waiting(stored)
+    def change_many(self, changes: Sequence[Change]) -> Sequence[Outcome]:
+        """
+        Make changes that workers ask for; what became of each, in order, is what :meth:`report`,
+        :meth:`complete`, :meth:`fail` and :meth:`unclaim` give or raise.
 
-    def _operation(
-        self,
-        verb: str,
-        worker: WorkerId,
-        data: JsonObject | None,
-        *more: Duration | bool | None,
-    ) -> Operation:
-        return Operation(
-            token=self._runtime.new_id(), verb=verb, digest=digest(verb, worker, data, *more)
+        All are written together, save that two of one task happen one after the other.
+        """
+        return self._batches.change(changes, deadline=self._deadline(self._patience))
+
+    def _change(self, change: Change) -> StoredTask:
+        deadline = self._deadline(self._patience)
+        asked = self._writer.asked(change)
+        decision = self._writer.decide_on_held(asked) or self._writer.decide(
+            asked, self._read(change.key, deadline)
         )
+        return self._writer.change(asked, decision, deadline=deadline)
+
+    @property
+    def _creation_patience(self) -> Duration:
+        return min(self._patience, _CREATION_PATIENCE)
 
     def _deadline(self, patience: Duration) -> float:
         return self._runtime.monotonic() + patience.seconds
 
-    def _change(
-        self,
-        key: TaskKey,
-        decide: Callable[[Task], Task],
-        operation: Operation,
-        asker: Asker,
-    ) -> StoredTask:
-        deadline = self._deadline(self._patience)
-        held = self._held.take(key)
-        current = held or self._read(key, deadline)
-        lost = 0
-        doubtful = False
-        while lost <= self._conflict_retries:
-            try:
-                decided = decide(current.document)
-            except errors.TaskError as error:
-                if current is held:
-                    # Nobody is refused for what was true a while ago.
-                    held, current = None, self._read(key, deadline)
-                    continue
-                if not isinstance(error, errors.TaskNotClaimed) or not _was_made_by(
-                    operation, asker, current.document
-                ):
-                    raise refusal(error, doubtful=doubtful) from error
-                settled = self._settlement.confirm(current, deadline=deadline)
-            else:
-                write = Replace(document=decided.stamped(operation), expected=current.version)
-                settled = self._settlement.settle(write, deadline=deadline, hold=True)
-            if not isinstance(settled, Overtaken):
-                return settled
-            doubtful = doubtful or settled.doubtful
-            current = _present(settled.current, key, doubtful)
-            lost += 1
-            # A new decision is another write, and must not be taken for the one that lost.
-            operation = attrs.evolve(operation, token=self._runtime.new_id())
-        raise errors.VersionConflict(key.id)
-
     def _read(self, key: TaskKey, deadline: float) -> StoredTask:
         return present(self._settlement.read(key, deadline=deadline), key)
-
-
-def _present(current: Seen[Task], key: TaskKey, doubtful: bool) -> StoredTask:
-    try:
-        return present(current, key)
-    except errors.TaskError as error:
-        raise refusal(error, doubtful=doubtful) from error
-
-
-def _was_made_by(operation: Operation, asker: Asker, task: Task) -> bool:
-    """Whether *task* is what an identical request of the same worker made of it before."""
-    last = task.extensions.operation
-    return (
-        last is not None
-        and (last.verb, last.digest) == (operation.verb, operation.digest)
-        and task.state in _MADE_BY.get(operation.verb, ())
-        and task.last_claim is not None
-        and task.last_claim.worker_id == asker.worker
-        and (asker.claim_id is None or lifecycle.is_last_claim(task, asker.claim_id))
-    )
-
-
-def _content_digest(new: NewTask) -> str:
-    return digest(
-        new.queue,
-        new.kind,
-        new.retry_times,
-        new.processing_timeout,
-        new.priority,
-        None if new.run_at is None else str(new.run_at),
-        new.args,
-        new.context,
-        None if new.expires_at is None else str(new.expires_at),
-    )
-
-
-def _created_before(overtaken: Overtaken[Task], task: Task, *, has_key: bool) -> StoredTask:
-    """
-    The answer to the create of *task*, whose id is in use: what a try of that create made, or an
-    earlier one with the same key.
-    """
-    if not isinstance(overtaken.current, Stored):
-        raise errors.TaskAlreadyExists(task.id)
-    # An original server that rewrote the task dropped the mark: then the key alone decides.
-    found = overtaken.current.document.extensions.created_digest
-    if found == task.extensions.created_digest or (found is None and has_key):
-        return overtaken.current
-    if has_key:
-        raise errors.IdempotencyKeyReused(task.id)
-    error = errors.TaskAlreadyExists(task.id)
-    raise refusal(error, doubtful=overtaken.doubtful and found is None)

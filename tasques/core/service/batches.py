@@ -1,0 +1,211 @@
+"""
+Many creations, or many changes by workers, at once: one outcome for each, in order.
+
+All go to the store in one write, so that they cost what a batch costs, and what has to be read is
+read in one go. Each is decided like a single one, and whatever is not plainly written is followed
+like a single one. Only what concerns one task twice takes turns: it happens in the order in which it
+was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Final, TypeAlias, TypeVar
+
+import attrs
+
+from tasques.core import errors
+from tasques.core.ports import (
+    Create,
+    ReadOutcome,
+    Replace,
+    Runtime,
+    TaskStore,
+    Unreadable,
+    Write,
+    WriteOutcome,
+    Written,
+)
+from tasques.core.service.changes import Asked, Change, Decision, Repeated
+from tasques.core.service.creations import Creation
+from tasques.core.service.settlement import confirmation, present
+from tasques.core.service.task_writer import TaskWriter
+from tasques.core.tasks import StoredTask, Task, TaskKey
+
+#: What became of one of many.
+Outcome: TypeAlias = StoredTask | errors.TasquesError
+
+#: The longest pause before what could not be read is read again.
+_PAUSE_SECONDS: Final = 0.5
+
+Place = TypeVar("Place")
+
+
+@attrs.frozen(eq=False)
+class _Attempt:
+    """A write, and how it is followed from the outcome of its first try."""
+
+    write: Write[Task]
+    follow: Callable[..., StoredTask]
+
+
+class Batches:
+    """
+    Writes many tasks.
+
+    Deadlines are on the runtime's monotonic clock. One is for all: whatever has to be tried again is
+    tried until then, and each write is tried once at least, save that of a turn that comes too late.
+    """
+
+    def __init__(self, store: TaskStore, runtime: Runtime, writer: TaskWriter) -> None:
+        self._store = store
+        self._runtime = runtime
+        self._writer = writer
+
+    def create(self, creations: Sequence[Creation], *, deadline: float) -> list[Outcome]:
+        """Create each task; of two with one id the first."""
+        outcomes: dict[int, Outcome] = {}
+        creates: dict[int, Create[Task]] = {}
+        for place, creation in enumerate(creations):
+            try:
+                creates[place] = self._writer.creating(creation)
+            except errors.TasquesError as error:
+                outcomes[place] = error
+        for turn in self._turns(creates, lambda place: creates[place].key, outcomes, deadline):
+            attempts = {}
+            for place in turn:
+                has_key = creations[place].idempotency_key is not None
+                follow = partial(
+                    self._writer.create, creates[place], has_key=has_key, deadline=deadline
+                )
+                attempts[place] = _Attempt(creates[place], follow)
+            outcomes.update(self._carry_out(attempts))
+        return [outcomes[place] for place in range(len(creations))]
+
+    def change(self, changes: Sequence[Change], *, deadline: float) -> list[Outcome]:
+        """Make each change; two of one task one after the other."""
+        outcomes: dict[int, Outcome] = {}
+        places = range(len(changes))
+        for turn in self._turns(places, lambda place: changes[place].key, outcomes, deadline):
+            asked = {place: self._writer.asked(changes[place]) for place in turn}
+            outcomes.update(self._change_each(asked, deadline))
+        return [outcomes[place] for place in places]
+
+    def _turns(
+        self,
+        places: Iterable[int],
+        key: Callable[[int], Hashable],
+        outcomes: dict[int, Outcome],
+        deadline: float,
+    ) -> Iterator[Sequence[int]]:
+        """*places* in turns; those of turns that come after the deadline are given up."""
+        for number, turn in enumerate(turns(places, key)):
+            if number and self._runtime.monotonic() >= deadline:
+                late = errors.StoreUnavailable("what was to be done before it took too long")
+                outcomes.update(dict.fromkeys(turn, late))
+            else:
+                yield turn
+
+    def _change_each(self, asked: Mapping[int, Asked], deadline: float) -> dict[int, Outcome]:
+        """
+        Make changes of as many tasks.
+
+        What cannot be read keeps nothing else waiting; it is tried again when the rest is done.
+        """
+        outcomes: dict[int, Outcome] = {}
+        left = dict(asked)
+        while left:
+            decisions = self._decide(left)
+            unreadable: dict[int, Outcome] = {}
+            attempts = {}
+            for place, decision in decisions.items():
+                match decision:
+                    case Unreadable(reason):
+                        unreadable[place] = errors.StoreUnavailable(reason)
+                    case errors.TaskError():
+                        outcomes[place] = decision
+                    case _:
+                        follow = partial(
+                            self._writer.change, left[place], decision, deadline=deadline
+                        )
+                        attempts[place] = _Attempt(_write(decision), follow)
+            outcomes.update(self._carry_out(attempts))
+            if unreadable and not self._pause(deadline):
+                return outcomes | unreadable
+            left = {place: left[place] for place in unreadable}
+        return outcomes
+
+    def _decide(self, asked: Mapping[int, Asked]) -> dict[int, Decision | Unreadable]:
+        """Decide on what was handed out here where that will do, else on what is read."""
+        decisions: dict[int, Decision | Unreadable] = {}
+        for place, each in asked.items():
+            write = self._writer.decide_on_held(each)
+            if write is not None:
+                decisions[place] = write
+        unknown = [place for place in asked if place not in decisions]
+        read = self._read([asked[place].change.key for place in unknown])
+        for place, current in zip(unknown, read, strict=True):
+            decisions[place] = self._decided(asked[place], current)
+        return decisions
+
+    def _read(self, keys: Sequence[TaskKey]) -> Sequence[ReadOutcome[Task]]:
+        try:
+            return self._store.get(keys) if keys else ()
+        except errors.StoreUnavailable as error:
+            return [Unreadable(str(error))] * len(keys)
+
+    def _decided(self, asked: Asked, current: ReadOutcome[Task]) -> Decision | Unreadable:
+        if isinstance(current, Unreadable):
+            return current
+        try:
+            return self._writer.decide(asked, present(current, asked.change.key))
+        except errors.TaskError as error:
+            return error
+
+    def _carry_out(self, attempts: Mapping[int, _Attempt]) -> dict[int, Outcome]:
+        """Try all together, and follow each to its end."""
+        if not attempts:
+            return {}
+        tried = self._store.write([attempt.write for attempt in attempts.values()])
+        first = dict(zip(attempts, tried, strict=True))
+        # What is in doubt may take long; whoever waits for the rest is told before.
+        in_order = sorted(first, key=lambda place: not isinstance(first[place], Written))
+        return {place: _followed(attempts[place].follow, first[place]) for place in in_order}
+
+    def _pause(self, deadline: float) -> bool:
+        """Sleep a while; False, without sleeping, if the deadline is over."""
+        left = deadline - self._runtime.monotonic()
+        if left <= 0:
+            return False
+        self._runtime.sleep(min(self._runtime.random() * _PAUSE_SECONDS, left))
+        return True
+
+
+def _write(decision: Replace[Task] | Repeated) -> Replace[Task]:
+    return confirmation(decision.stored) if isinstance(decision, Repeated) else decision
+
+
+def _followed(follow: Callable[..., StoredTask], first: WriteOutcome[Task]) -> Outcome:
+    try:
+        return follow(first=first)
+    except errors.TasquesError as error:
+        return error
+
+
+def turns(places: Iterable[Place], key: Callable[[Place], Hashable]) -> list[list[Place]]:
+    """
+    *places* in turns, none of which has two of one key; each key's keep their order.
+
+    >>> turns([0, 1, 2, 3], "abaa".__getitem__)
+    [[0, 1], [2], [3]]
+    """
+    made: list[list[Place]] = []
+    seen: dict[Hashable, int] = {}
+    for place in places:
+        number = seen.get(key(place), 0)
+        seen[key(place)] = number + 1
+        if number == len(made):
+            made.append([])
+        made[number].append(place)
+    return made
