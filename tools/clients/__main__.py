@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 elasticsearch=node.url,
                 tasks=arguments.tasks,
                 restart=Restart[arguments.restart.upper()],
-                is_for_tcp=arguments.tcp,
+                is_for_http=arguments.http,
                 progress=_say,
             )
             results = [run(clients, options) for clients in makes]
@@ -64,10 +64,9 @@ def _parser() -> argparse.ArgumentParser:
         " was not answered; default: %(default)s",
     )
     parser.add_argument(
-        "--tcp",
+        "--http",
         action="store_true",
-        help="have a proxy for TCP in front, and not one that knows requests: at a restart, some are"
-        " lost with connections that were kept",
+        help="have a proxy in front that knows requests, and not one for TCP alone",
     )
     parser.add_argument(
         "--elasticsearch", metavar="VERSION", default="8.19.8", help="default: %(default)s"

@@ -40,7 +40,8 @@ class Options:
     Attributes:
         elasticsearch: The address of the one behind the server.
         tasks: How many; a multiple of four, since each message is four tasks.
-        is_for_tcp: Whether the proxy in front is one for TCP, and not for HTTP.
+        is_for_http: Whether the proxy in front of a server that stops in order is one for HTTP, and
+            not for TCP alone.
         limit_seconds: The run ends by then, finished or not.
         stall_seconds: It ends, too, when for so long no further task was done; one that failed
             for the third time waits for up to 118 s.
@@ -49,7 +50,7 @@ class Options:
     elasticsearch: str
     tasks: int = 1000
     restart: Restart = Restart.TERM
-    is_for_tcp: bool = False
+    is_for_http: bool = False
     limit_seconds: float = 900.0
     stall_seconds: float = 240.0
     progress: Callable[[str], None] = field(default=lambda line: None)
@@ -61,9 +62,9 @@ class Options:
     @property
     def manner(self) -> Manner:
         """That of the proxy; a server that is killed leaves requests without an answer."""
-        if self.is_for_tcp:
-            return TCP
-        return REPEATING if self.restart is Restart.KILL else HTTP
+        if self.restart is Restart.KILL:
+            return REPEATING
+        return HTTP if self.is_for_http else TCP
 
 
 @dataclass(frozen=True, kw_only=True)
