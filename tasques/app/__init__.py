@@ -1,0 +1,1 @@
+"""Tasques as a library."""

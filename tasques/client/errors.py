@@ -1,0 +1,126 @@
+"""
+What can go wrong between here and a server, and what its refusals mean.
+
+::
+
+    TasquesError                    (tasques.core.errors)
+    ├── Unavailable
+    │   ├── ServerUnavailable       not reached, or it said 503; what is known is in the message
+    │   └── OutcomeUnknown
+    │       └── AnswerLost          sent, and no answer came: it may have been done
+    └── ServerError                 an answer that is no answer to what was asked
+        ├── Unauthorized            no credentials, or wrong ones
+        ├── NoSuchRoute             an older server, an original one, or another program
+        └── NotUnderstood           not in the form of a Tasques server's
+
+Everything that a server refuses on purpose is an error of :mod:`tasques.core.errors`, as within the
+process, with the server's words as its message.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import attrs
+import msgspec
+
+from tasques.client.commands.base import Command
+from tasques.core import errors
+from tasques.core.errors import Fault, InvalidInput, TasquesError
+
+
+class ServerUnavailable(errors.Unavailable):
+    """The server could not be reached, or cannot do it right now."""
+
+    def __init__(self, message: str, *, retry_after_seconds: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class AnswerLost(errors.OutcomeUnknown):
+    """The request was sent, and no answer came: it may have been done."""
+
+
+class ServerError(TasquesError):
+    """
+    The server gave no answer to what was asked.
+
+    Attributes:
+        status: As HTTP has it.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Unauthorized(ServerError):
+    """The server wants credentials, or others."""
+
+
+class NoSuchRoute(ServerError):
+    """The server does not know this: it is older, an original one, or another program."""
+
+
+class NotUnderstood(ServerError):
+    """The answer is not one of a Tasques server's."""
+
+
+@attrs.frozen(kw_only=True)
+class Reply:
+    """
+    What came back.
+
+    Attributes:
+        retry_after: Seconds, as the server said; None if it did not.
+    """
+
+    status: int
+    content: bytes
+    retry_after: int | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether it was done."""
+        return 200 <= self.status < 300
+
+
+@attrs.frozen
+class _Said:
+    message: str = ""
+    faults: tuple[Fault, ...] = ()
+
+
+def refusal(command: Command[object], reply: Reply) -> TasquesError:
+    """The error that *reply*, which is no success, stands for."""
+    try:
+        said = msgspec.json.decode(reply.content, type=_Said)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        said = _Said()
+    if said.faults:
+        return InvalidInput(said.faults, said.message)
+    known = command.refusal(reply.status, said.message)
+    if known is not None:
+        if said.message:
+            known.args = (said.message,)
+        return known
+    return _general(reply, said.message)
+
+
+def _general(reply: Reply, message: str) -> TasquesError:
+    status = reply.status
+    shown = message or f"HTTP status {status}"
+    match status:
+        case HTTPStatus.BAD_REQUEST if message:
+            return InvalidInput([Fault("", "request", message)], message)
+        case HTTPStatus.UNAUTHORIZED:
+            return Unauthorized("the server wants other credentials", status=status)
+        case HTTPStatus.NOT_FOUND | HTTPStatus.METHOD_NOT_ALLOWED:
+            return NoSuchRoute(f"the server does not know this: {shown}", status=status)
+        case HTTPStatus.SERVICE_UNAVAILABLE:
+            return ServerUnavailable(shown, retry_after_seconds=reply.retry_after or 1)
+        case HTTPStatus.BAD_GATEWAY | HTTPStatus.GATEWAY_TIMEOUT:
+            return AnswerLost(f"a gateway on the way got no answer: {shown}")
+    if status < 400:
+        return NotUnderstood(f"the server sends elsewhere: {shown}", status=status)
+    return ServerError(shown, status=status)
