@@ -76,6 +76,7 @@ class TasquesServer:
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         start_seconds: float = 60.0,
+        checkout: Path = _CHECKOUT,
     ) -> None:
         """
         Prepare a server; nothing is started yet.
@@ -87,6 +88,7 @@ class TasquesServer:
             arguments: Further arguments of ``tasques serve``.
             environment: Further variables, beside those of this process.
             start_seconds: How long it may take to become ready.
+            checkout: Whose server to run, if not this one's; by the same Python.
         """
         self._folder = Path(tempfile.mkdtemp(prefix="tasques-server-"))
         self._reserved = reserved_port()
@@ -96,6 +98,7 @@ class TasquesServer:
         self._arguments = tuple(arguments)
         self._more_environment = dict(environment or {})
         self._start_seconds = start_seconds
+        self._checkout = checkout
         self._process: subprocess.Popen[bytes] | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
 
@@ -131,7 +134,7 @@ class TasquesServer:
         """
         done = subprocess.run(
             [sys.executable, "-m", "tasques.cli", "setup", *self._config()],
-            cwd=_CHECKOUT,
+            cwd=self._checkout,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -161,7 +164,7 @@ class TasquesServer:
             # A session of its own: an interrupt at the terminal is for the tests.
             self._process = subprocess.Popen(
                 self._command(),
-                cwd=_CHECKOUT,
+                cwd=self._checkout,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -36,6 +37,9 @@ _log: Final = logging.getLogger("tasques.access")
 #: A request that comes at least so fast, in bytes a second, may take longer than the deadline.
 STEADY_RATE: Final = 16 * 1024
 
+
+#: Up to so many bytes are copied to save a system call.
+_SMALL_BODY: Final = 64 * 1024
 
 #: Errors after which nothing of the request is left to be read.
 _ALL_READ: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -78,12 +82,36 @@ class JsonErrorTask(ErrorTask):  # type: ignore[misc]
 class Task(WSGITask):  # type: ignore[misc]
     """Answers with the application's answer."""
 
+    def write(self, data: bytes) -> None:
+        """Send a small answer's head and body together: each send costs a system call."""
+        is_whole = not self.wrote_header and self.content_length == len(data) and self.has_body
+        if not is_whole or len(data) > _SMALL_BODY:
+            super().write(data)
+            return
+        self.channel.write_soon(self.build_response_header() + data)
+        self.wrote_header = True
+        self.content_bytes_written = len(data)
+
     def build_response_header(self) -> bytes:
         """While draining, each answer is the last on its connection, and says so."""
         if self.channel.server.is_draining:
             self.set_close_on_finish()
         header: bytes = super().build_response_header()
         return header
+
+
+_serving = threading.local()
+
+
+def is_content() -> bool:
+    """
+    Whether the connection served on this thread, if one is, needs nothing of the I/O thread.
+
+    That is so where its bytes are watched for and none of ours wait to be sent. waitress wakes the
+    I/O thread at the end of every request, which nearly always finds nothing to do.
+    """
+    channel: Channel | None = getattr(_serving, "channel", None)
+    return channel is not None and channel.is_watched and not channel.writable()
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
@@ -96,7 +124,6 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     task_class = Task
     error_task_class = JsonErrorTask
     server: Any  # the waitress server that accepted it
-    readable: Callable[[], bool]
     writable: Callable[[], bool]
     request: Any  # what is being received, a waitress HTTPRequestParser, or None
 
@@ -104,7 +131,23 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self.receiving_since: float | None = None
         self.lingering_since: float | None = None
         self.lingers_after_answer = False
+        self.is_watched = False
         super().__init__(*args, **kwargs)
+
+    def service(self) -> None:
+        """Serve the oldest request; see :func:`is_content`."""
+        _serving.channel = self
+        try:
+            super().service()
+        finally:
+            _serving.channel = None
+
+    def readable(self) -> bool:
+        """Whether the I/O thread is to watch for bytes; it asks on each of its rounds."""
+        # Forgotten first: whoever changes the answer meanwhile has to see that it was asked.
+        self.is_watched = False
+        self.is_watched = bool(super().readable())
+        return self.is_watched
 
     def received(self, data: bytes) -> bool:
         """Take bytes, and note when a request began."""

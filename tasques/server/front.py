@@ -20,13 +20,13 @@ from typing import Any, Final
 from waitress import wasyncore  # type: ignore[import-untyped]
 from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
 from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
-from waitress.task import ThreadedTaskDispatcher  # type: ignore[import-untyped]
 
 from tasques.core.errors import TasquesError
 from tasques.core.values import Duration
-from tasques.server.channel import Channel
+from tasques.server.channel import Channel, is_content
 from tasques.server.open_files import allow_open_files
 from tasques.server.options import ServerOptions
+from tasques.server.threads import Threads
 from tasques.settings.kinds import Address
 
 _log: Final = logging.getLogger(__name__)
@@ -70,7 +70,9 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
 
     def pull_trigger(self) -> None:
-        """Wake the I/O thread."""
+        """Wake the I/O thread, unless it has nothing to do for the connection served here."""
+        if is_content():
+            return
         # A thread may outlive the server, and the number of a closed pipe may be another file's.
         with self._closing:
             if not self._is_closed:
@@ -142,7 +144,7 @@ class Front:
         limit = allow_open_files(options.connection_limit, others=_OTHER_FILES)
         self.addresses = tuple(Address(*each.getsockname()[:2]) for each in sockets)
         self._map: dict[int, Any] = {}
-        self._dispatcher = ThreadedTaskDispatcher()
+        self._dispatcher = Threads()
         self._dispatcher.set_thread_count(options.threads)
         adjustments = _adjustments(options, limit)
         self._listeners = [
