@@ -4,6 +4,8 @@ What travels over the wire, and the one strict way to read and write it; server 
 - :mod:`~tasques.schemas.fields`: what a field says about itself (description, bounds, example).
 - :mod:`~tasques.schemas.requests`: the bodies that clients send.
 - :mod:`~tasques.schemas.answers`: the bodies that the server sends.
+- :mod:`~tasques.schemas.batch_requests`, :mod:`~tasques.schemas.batch_answers`: the same for many
+  tasks at once, around whose items is an :mod:`~tasques.schemas.envelope`.
 - :mod:`~tasques.schemas.recurring_requests`, :mod:`~tasques.schemas.recurring_answers`: the same
   about recurring tasks.
 - :mod:`~tasques.schemas.queue_requests`, :mod:`~tasques.schemas.queue_answers`: the same between

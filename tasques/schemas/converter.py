@@ -11,7 +11,7 @@ cattrs does the walking, but none of its kindness is kept: it would take ``5`` f
 ``integer`` ``object``
 ``array``               another JSON type; ``1.0`` and ``1e3`` are not integers
 ``minimum`` ``maximum``  out of range
-``maxLength``           too long
+``maxLength`` ``maxItems``  too long
 ``duration`` ``time``   not in the notation of wire contract, section 2
 ``queueName`` ``taskId``  see :mod:`tasques.core.queues`
 ``scheduleExpression``  see :mod:`tasques.core.cron`
@@ -41,6 +41,7 @@ from tasques.core.listing import Position
 from tasques.core.queues import QueueName, TaskId, queue_name, task_id
 from tasques.core.recurring import RecurringTaskId
 from tasques.core.values import Duration, Instant
+from tasques.schemas.envelope import MAX_ITEMS, Items
 from tasques.schemas.fields import About, about_of
 from tasques.schemas.positions import parse_position, position_text
 from tasques.schemas.queue_requests import CLOSED
@@ -198,6 +199,13 @@ def _instant(value: Any, _: object) -> Instant:
 
 def _json_object(value: Any, _: object) -> JsonObject:
     return JsonObject.from_parsed(_object(value, dict))
+
+
+def _items(value: Any, _: object) -> Items:
+    items = _array(value, list)
+    if len(items) > MAX_ITEMS:
+        _refuse("maxItems", f"must not have more than {MAX_ITEMS} items")
+    return Items(tuple(items))
 
 
 def _queue_name(value: Any, _: object) -> QueueName:
@@ -376,6 +384,7 @@ def _strict_converter() -> Converter:
         Duration: _duration,
         Instant: _instant,
         JsonObject: _json_object,
+        Items: _items,
         QueueName: _queue_name,
         TaskId: _task_id,
         RecurringTaskId: _recurring_task_id,

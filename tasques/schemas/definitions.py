@@ -12,6 +12,8 @@ from typing import Final
 
 from tasques.schemas import (
     answers,
+    batch_answers,
+    batch_requests,
     queue_answers,
     queue_requests,
     recurring_answers,
@@ -27,6 +29,10 @@ DEFINITION_NAMES: Final[Mapping[type, str]] = MappingProxyType(
         requests.ReportBody: "task.NewReport",
         requests.SuccessBody: "task.Success",
         requests.FailureBody: "task.Failure",
+        batch_requests.NewTasksBody: "task.NewTasks",
+        batch_requests.NewTaskItem: "task.NewTaskItem",
+        batch_requests.FinishTasksBody: "task.FinishTasks",
+        batch_requests.FinishItem: "task.FinishItem",
         recurring_requests.NewRecurringTaskBody: "recurring.NewTask",
         recurring_requests.RecurringTaskUpdateBody: "recurring.TaskUpdate",
         requests.TaskDefinitionBody: "recurring.TaskDefinition",
@@ -40,6 +46,8 @@ DEFINITION_NAMES: Final[Mapping[type, str]] = MappingProxyType(
         answers.ReportAnswer: "task.Report",
         answers.ResultAnswer: "task.Result",
         answers.EndedAnswer: "task.Ended",
+        batch_answers.ItemsAnswer: "task.Items",
+        batch_answers.ItemAnswer: "task.Item",
         recurring_answers.RecurringTaskAnswer: "recurring.Task",
         recurring_answers.TaskDefinitionAnswer: "recurring.DefinedTask",
         recurring_answers.SlotAnswer: "recurring.Slot",
@@ -70,6 +78,8 @@ BODY_NAMES: Final[Mapping[type, str]] = MappingProxyType(
         requests.ReportBody: "newReport",
         requests.SuccessBody: "success",
         requests.FailureBody: "failure",
+        batch_requests.NewTasksBody: "newTasks",
+        batch_requests.FinishTasksBody: "finishTasks",
         recurring_requests.NewRecurringTaskBody: "newRecurringTask",
         recurring_requests.RecurringTaskUpdateBody: "recurringTaskUpdate",
         queue_requests.DelayBody: "delay",
@@ -81,4 +91,11 @@ BODY_NAMES: Final[Mapping[type, str]] = MappingProxyType(
 )
 
 #: The models that are read rather than written: bodies, and what lies within them.
-READ: Final = frozenset({*BODY_NAMES, requests.TaskDefinitionBody})
+READ: Final = frozenset(
+    {
+        *BODY_NAMES,
+        requests.TaskDefinitionBody,
+        batch_requests.NewTaskItem,
+        batch_requests.FinishItem,
+    }
+)

@@ -29,7 +29,7 @@ class About:
         minimum: The smallest number; of nanoseconds for a duration.
         maximum: The greatest number; of nanoseconds for a duration.
         min_length: The fewest characters of a string, or the fewest items of an array.
-        max_length: The most characters of a string.
+        max_length: The most characters of a string, or the most items of an array.
     """
 
     description: str

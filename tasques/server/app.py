@@ -14,6 +14,7 @@ from tasques.core.service.meter import Meter
 from tasques.core.service.operator_service import OperatorService
 from tasques.core.service.services import Services
 from tasques.server import errors
+from tasques.server.batches import CreateManyResource, FinishManyResource
 from tasques.server.bodies import BodyBudgetMiddleware
 from tasques.server.claiming import ClaimsResource
 from tasques.server.credentials import CredentialsMiddleware, Users
@@ -104,6 +105,8 @@ def _resources(services: Services, waiting: WaitingClaims) -> Mapping[str, objec
     operators, policies = services.operators, services.policies
     return {
         "/tasques": TasksResource(tasks, defaults),
+        "/tasques/create-many": CreateManyResource(tasks, defaults, services.meter),
+        "/tasques/finish-many": FinishManyResource(tasks, services.meter),
         "/tasques/{queue}/{id}": TaskResource(tasks),
         "/tasques/claims": ClaimsResource(services.claims, defaults, waiting),
         "/tasques/claims/{queue}/{id}": ClaimResource(tasks),

@@ -38,6 +38,7 @@ STATUS_BY_ERROR: Final[Mapping[type[errors.TasquesError], HTTPStatus]] = Mapping
         errors.RecurringTaskAlreadyExists: HTTPStatus.CONFLICT,
         errors.RecurringTaskConflict: HTTPStatus.CONFLICT,
         errors.MalformedRecurringTask: HTTPStatus.INTERNAL_SERVER_ERROR,
+        errors.Vetoed: HTTPStatus.FORBIDDEN,
         errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     }
 )
@@ -71,8 +72,7 @@ def _on_tasques_error(
     if status is None:
         _on_fault(request, response, error, params)
         return
-    faults = error.faults if isinstance(error, errors.InvalidInput) else None
-    _answer(response, status, str(error), faults)
+    _send(response, status, answer_to(error))
     if isinstance(error, errors.Unavailable):
         response.set_header("Retry-After", str(error.retry_after_seconds))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -108,15 +108,21 @@ def _on_fault(
     )
 
 
-def _answer(
-    response: falcon.Response,
-    status: int,
-    message: str,
-    faults: tuple[errors.Fault, ...] | None = None,
-) -> None:
-    listed = None
-    if faults is not None:
-        listed = tuple(FaultAnswer(path=f.path, rule=f.rule, message=f.message) for f in faults)
+def answer_to(error: errors.TasquesError) -> ErrorAnswer:
+    """What *error* says, with every fault if it is about the input."""
+    faults = None
+    if isinstance(error, errors.InvalidInput):
+        faults = tuple(
+            FaultAnswer(path=f.path, rule=f.rule, message=f.message) for f in error.faults
+        )
+    return ErrorAnswer(message=str(error), faults=faults)
+
+
+def _answer(response: falcon.Response, status: int, message: str) -> None:
+    _send(response, status, ErrorAnswer(message=message))
+
+
+def _send(response: falcon.Response, status: int, answer: ErrorAnswer) -> None:
     response.status = status
     response.stream = None
-    response.data = encode(unstructure(ErrorAnswer(message=message, faults=listed)))
+    response.data = encode(unstructure(answer))

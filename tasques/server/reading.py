@@ -11,11 +11,11 @@ from tasques.core.errors import Fault, InvalidInput
 from tasques.core.queues import WorkerId, queue_name, task_id
 from tasques.core.recurring import RecurringTaskId
 from tasques.core.tasks import ClaimId, TaskKey
+from tasques.schemas.batch_requests import MAX_IDEMPOTENCY_KEY
 from tasques.schemas.converter import read
 from tasques.server.routes import (
     CLAIM_ID_HEADER,
     IDEMPOTENCY_KEY_HEADER,
-    MAX_IDEMPOTENCY_KEY,
     WORKER_ID_HEADER,
 )
 

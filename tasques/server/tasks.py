@@ -29,27 +29,28 @@ class TasksResource:
         body = reading.body(request, NewTaskBody)
         key = reading.idempotency_key(request)
         response.status = falcon.HTTP_201
-        _answer(response, self._tasks.create(self._new_task(body), idempotency_key=key))
+        new = new_task(body, self._defaults)
+        _answer(response, self._tasks.create(new, idempotency_key=key))
 
-    def _new_task(self, body: NewTaskBody) -> NewTask:
-        """What is asked for, with the server's defaults for what is not said."""
-        defaults = self._defaults
-        return NewTask(
-            queue=body.queue,
-            kind=body.kind,
-            id=body.id,
-            retry_times=defaults.retry_times if body.retry_times is None else body.retry_times,
-            priority=body.priority or 0,
-            processing_timeout=(
-                defaults.processing_timeout
-                if body.processing_timeout is None
-                else body.processing_timeout
-            ),
-            run_at=body.run_at,
-            expires_at=body.expires_at,
-            args=body.args,
-            context=body.context,
-        )
+
+def new_task(body: NewTaskBody, defaults: Defaults) -> NewTask:
+    """What is asked for, with the server's defaults for what is not said."""
+    return NewTask(
+        queue=body.queue,
+        kind=body.kind,
+        id=body.id,
+        retry_times=defaults.retry_times if body.retry_times is None else body.retry_times,
+        priority=body.priority or 0,
+        processing_timeout=(
+            defaults.processing_timeout
+            if body.processing_timeout is None
+            else body.processing_timeout
+        ),
+        run_at=body.run_at,
+        expires_at=body.expires_at,
+        args=body.args,
+        context=body.context,
+    )
 
 
 class TaskResource:

@@ -20,6 +20,8 @@ from tasques.core.tasks import EndReason, Task
 from tasques.core.values import Duration, Instant
 from tasques.schemas import (
     answers,
+    batch_answers,
+    batch_requests,
     queue_answers,
     queue_requests,
     recurring_answers,
@@ -67,8 +69,8 @@ def test_every_model_has_a_name_and_every_name_a_model() -> None:
     defined = {
         model
         for module in (
-            *(answers, recurring_answers, queue_answers),
-            *(requests, recurring_requests, queue_requests),
+            *(answers, recurring_answers, queue_answers, batch_answers),
+            *(requests, recurring_requests, queue_requests, batch_requests),
         )
         for model in vars(module).values()
         if isinstance(model, type) and attrs.has(model) and model.__module__ == module.__name__

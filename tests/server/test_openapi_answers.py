@@ -13,6 +13,7 @@ from tasques.core.documents import Version
 from tasques.core.ports import Problem, Replace
 from tasques.core.recurring import Decision, SlotOutcome
 from tasques.core.service.election import Leadership
+from tasques.schemas.batch_requests import FinishTasksBody, NewTasksBody
 from tasques.schemas.recurring_requests import NewRecurringTaskBody
 from tasques.schemas.requests import NewTaskBody
 from tasques.server.app import create_app
@@ -178,6 +179,21 @@ def _led(bench: Bench) -> Answer:
     return bench.send("get-readiness")
 
 
+def _all_ends(bench: Bench) -> Answer:
+    """Every action, a task that somebody wants to end, and everything that can be wrong."""
+    held = ("t1", "t2", "t3", "t4")
+    for id in held:
+        bench.created(id=id)
+    bench.send("claim-tasks", {"queues": ["mail"], "amount": 4, "block_for": "0s"})
+    bench.send("cancel-task", names={"queue": "mail", "id": "t2"})
+    items = [
+        {"queue": "mail", "id": id, "action": action, "data": {"n": 1}}
+        for id, action in zip(held, ("done", "report", "failed", "unclaim"), strict=True)
+    ]
+    wrong = [{"queue": "mail", "id": "t9", "action": "done"}, {"id": ""}, 7]
+    return bench.send("finish-tasks", {"items": [*items, *wrong]})
+
+
 _NEW: Final = {"queue": "mail", "kind": "send"}
 _KEY: Final = {"Idempotency-Key": "k1"}
 
@@ -216,6 +232,34 @@ CASES: Final[Mapping[str, list[Case]]] = {
     **_held("report-on-claimed-task", {"data": {"progress": 0.5}}, raw=b"[]"),
     **_held("mark-claimed-task-done", {"data": {"ok": True}}, raw=b"[]"),
     **_held("mark-claimed-task-failed", {"data": {"why": "?"}, "retry_in": "5m"}, raw=b"[]"),
+    "create-tasks 200": [
+        _send("create-tasks", body_example(NewTasksBody)),
+        _send(
+            "create-tasks", {"items": [_NEW, {**_NEW, "id": "t1"}, {**_NEW, "id": "t1"}, {}, None]}
+        ),
+        _send("create-tasks", {"items": [_NEW, {**_NEW, "id": "t1"}], "minimal": True}),
+        _send("create-tasks", {"items": []}, headers=_KEY),
+    ],
+    "create-tasks 400": [
+        _send("create-tasks", {"items": {}}),
+        _send("create-tasks", {"items": [_NEW] * 1001}),
+        _send("create-tasks", {"items": [_NEW]}, headers={"Idempotency-Key": "k" * 256}),
+    ],
+    "finish-tasks 200": [
+        _send("finish-tasks", body_example(FinishTasksBody)),
+        _all_ends,
+        _after(
+            _claim,
+            then=_send(
+                "finish-tasks",
+                {"minimal": True, "items": [{"queue": "mail", "id": "t1", "action": "done"}]},
+            ),
+        ),
+    ],
+    "finish-tasks 400": [
+        _send("finish-tasks", {"items": []}, worker=None),
+        _send("finish-tasks", raw=b"null"),
+    ],
     "create-recurring-task 201": [Bench.repeated, _full_recurring],
     "create-recurring-task 400": [
         _send("create-recurring-task", raw=b"{"),

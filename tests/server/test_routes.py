@@ -81,7 +81,7 @@ def test_open_routes_are_those_outside_of_authentication() -> None:
         assert route.wants_credentials != is_open(route.path)
 
 
-@pytest.mark.parametrize("name", ["claims", "done", "failed", "reports", "health"])
+@pytest.mark.parametrize("name", ["claims", "done", "reports", "health", "create-many"])
 def test_a_queue_may_be_called_like_a_route(api: Api, name: str) -> None:
     """Its tasks are found, claimed and finished like all others."""
     api.create(queue=name, id="x")

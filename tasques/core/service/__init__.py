@@ -7,6 +7,10 @@ The use cases, plain synchronous code over the ports.
 The write path:
 
 - :mod:`~tasques.core.service.task_service`: create, get, report, done, failed, unclaim.
+- :mod:`~tasques.core.service.batches`: the same for many tasks at once.
+- :mod:`~tasques.core.service.creations`, :mod:`~tasques.core.service.changes`: what is asked for, and
+  what becomes of it, decided.
+- :mod:`~tasques.core.service.task_writer`: from such a decision to its end.
 - :mod:`~tasques.core.service.settlement`: from a write to an answer one can rely on.
 - :mod:`~tasques.core.service.held_tasks`: the versions handed out here, which need no read.
 - :mod:`~tasques.core.service.group_commit`: the writes of many callers in one batch.

@@ -146,7 +146,7 @@ def _with_bounds(schema: Schema, about: About) -> Schema:
     elif kind == "string":
         bounds = {"minLength": about.min_length, "maxLength": about.max_length}
     elif kind == "array":
-        bounds = {"minItems": about.min_length}
+        bounds = {"minItems": about.min_length, "maxItems": about.max_length}
     return schema | {name: bound for name, bound in bounds.items() if bound is not None}
 
 

@@ -27,7 +27,7 @@ from tasques.server.routes.parameters import (
 )
 from tasques.server.routes.queues import LISTED, QUEUE_ROUTES
 from tasques.server.routes.recurring import PREVIEWED, RECURRING_ROUTES
-from tasques.server.routes.tasks import MAX_IDEMPOTENCY_KEY, TASK_ROUTES
+from tasques.server.routes.tasks import TASK_ROUTES
 
 ROUTES: Final[tuple[Route, ...]] = (
     *TASK_ROUTES,
@@ -42,7 +42,6 @@ __all__ = [
     "COMMON_ERRORS",
     "IDEMPOTENCY_KEY_HEADER",
     "LISTED",
-    "MAX_IDEMPOTENCY_KEY",
     "OPEN_ERRORS",
     "PREVIEWED",
     "REQUEST_ID_HEADER",

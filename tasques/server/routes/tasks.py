@@ -5,10 +5,19 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
+import attrs
+
 from tasques.core.queues import WorkerId
 from tasques.core.tasks import ClaimId
 from tasques.core.values import Duration
 from tasques.schemas.answers import TaskAnswer
+from tasques.schemas.batch_answers import ItemsAnswer
+from tasques.schemas.batch_requests import (
+    MAX_IDEMPOTENCY_KEY,
+    FinishTasksBody,
+    NewTasksBody,
+)
+from tasques.schemas.envelope import MAX_ITEMS
 from tasques.schemas.fields import About
 from tasques.schemas.requests import ClaimBody, FailureBody, NewTaskBody, ReportBody, SuccessBody
 from tasques.server.routes.model import Parameter, Route
@@ -19,9 +28,6 @@ from tasques.server.routes.parameters import (
     TASK_ID,
     WORKER_ID_HEADER,
 )
-
-#: The longest idempotency key, in characters.
-MAX_IDEMPOTENCY_KEY: Final = 255
 
 _WORKER: Final = Parameter(
     name=WORKER_ID_HEADER,
@@ -73,6 +79,26 @@ _ARCHIVED: Final = Parameter(
     about=About(
         "Whether to look in the archive too, if the queue does not have the task.", example=True
     ),
+)
+
+_KEY_OF_MANY: Final = attrs.evolve(
+    _IDEMPOTENCY_KEY,
+    about=About(
+        "For each item that has neither an `id` nor an `idempotency_key`, such a key is made of this"
+        " and the item's place: a request that is repeated as it was creates nothing new.",
+        example="import-2026-11-22-part-3",
+        min_length=1,
+        max_length=MAX_IDEMPOTENCY_KEY,
+    ),
+)
+
+_MANY_ERRORS: Final = MappingProxyType(
+    {
+        400: (
+            f"The request as a whole is malformed: no array of items, or more than {MAX_ITEMS}, or a"
+            " header that is missing or wrong"
+        )
+    }
 )
 
 _HELD_ERRORS: Final = MappingProxyType(
@@ -181,5 +207,37 @@ TASK_ROUTES: Final[tuple[Route, ...]] = (
         request=FailureBody,
         response=TaskAnswer,
         errors=_HELD_ERRORS,
+    ),
+    Route(
+        method="POST",
+        path="/tasques/create-many",
+        operation_id="create-tasks",
+        tag="tasks",
+        summary="Create many tasks",
+        description=(
+            "Creates each task as a request of its own would, and says what became of each. One"
+            " that cannot be created keeps no other from it; of two with one id the first is created."
+        ),
+        parameters=(_KEY_OF_MANY,),
+        request=NewTasksBody,
+        response=ItemsAnswer,
+        errors=_MANY_ERRORS,
+        from_original=False,
+    ),
+    Route(
+        method="POST",
+        path="/tasques/finish-many",
+        operation_id="finish-tasks",
+        tag="tasks",
+        summary="Finish many tasks",
+        description=(
+            "Completes, fails, reports on, or gives back each task as a request of its own would, and"
+            " says what became of each. Two items about one task are done in their order."
+        ),
+        parameters=(_WORKER,),
+        request=FinishTasksBody,
+        response=ItemsAnswer,
+        errors=_MANY_ERRORS,
+        from_original=False,
     ),
 )
