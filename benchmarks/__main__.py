@@ -1,0 +1,133 @@
+"""The command line; see the package's text."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import results as files
+from benchmarks.cluster import ClusterFailed
+from benchmarks.generator import LoadFailed
+from benchmarks.processes import ServerFailed
+from benchmarks.results import Results
+from benchmarks.scenarios import SCENARIOS, named
+from benchmarks.session import Plan, measure
+from benchmarks.subjects import OURS, chosen
+from tools.elasticsearch_node import NodeUnavailable
+from tools.tasques_server import ServerUnavailable
+
+_FAILURES = (ClusterFailed, LoadFailed, NodeUnavailable, ServerFailed, ServerUnavailable)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; the exit status is 1 if anything went wrong, or a task was not accounted for."""
+    arguments = _parser().parse_args(argv)
+    # So that whatever was started is stopped, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return int(arguments.command(arguments))
+    except (*_FAILURES, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measures servers side by side."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands.add_parser("run", help="measure, and write a JSON file"))
+    listing = commands.add_parser("list", help="the scenarios and the subjects")
+    listing.set_defaults(command=_list)
+    return parser
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    run.set_defaults(command=_run)
+    run.add_argument("--json", type=Path, metavar="FILE", default=Path("benchmark.json"))
+    run.add_argument("--scenarios", type=_names, default=(), metavar="NAME,…", help="default: all")
+    run.add_argument("--subjects", type=_names, default=(), metavar="NAME,…", help="default: all")
+    run.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
+    run.add_argument(
+        "--limit",
+        type=float,
+        default=3600.0,
+        metavar="SECONDS",
+        help="begin nothing that would likely end later; default: %(default)g",
+    )
+    run.add_argument(
+        "--warm-up", type=float, default=16.0, metavar="SECONDS", help="default: %(default)g"
+    )
+    run.add_argument(
+        "--original",
+        type=Path,
+        metavar="BINARY",
+        help="the Go server, compared as shipped and tuned",
+    )
+    run.add_argument(
+        "--server",
+        action="append",
+        default=[],
+        metavar="NAME=COMMAND|URL",
+        help="another server with the same API: a command that listens on $PORT of the loopback"
+        " interface and keeps its tasks at $ES_URL, or the address of one that runs",
+    )
+    run.add_argument(
+        "--elasticsearch",
+        default="8.19.8",
+        metavar="VERSION|URL",
+        help="one to start, or one that runs; its indices .tasques_* are deleted; default: %(default)s",
+    )
+    run.add_argument("--heap", type=int, default=1024, metavar="MB", help="default: %(default)s")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    others = dict(text.split("=", maxsplit=1) for text in arguments.server if "=" in text)
+    plan = Plan(
+        scenarios=named(arguments.scenarios),
+        subjects=chosen(arguments.subjects, original=arguments.original, others=others),
+        rounds=arguments.rounds,
+        limit_seconds=arguments.limit,
+        warm_up_seconds=arguments.warm_up,
+        elasticsearch=arguments.elasticsearch,
+        heap_megabytes=arguments.heap,
+        say=_say,
+        keep=lambda results: files.write(results, arguments.json),
+    )
+    results = measure(plan)
+    _say(f"{len(results.runs)} runs are in {arguments.json}")
+    return 1 if _wrong(results) else 0
+
+
+def _wrong(results: Results) -> bool:
+    """Whether some run of this server's was not clean; what others do wrong is theirs."""
+    ours = {subject.name for subject in OURS}
+    return any(run.faults for run in results.runs if run.subject in ours)
+
+
+def _list(_: argparse.Namespace) -> int:
+    for scenario in SCENARIOS:
+        print(
+            f"{scenario.name:<20} {scenario.title}{'' if scenario.by_default else ' (by option)'}"
+        )
+    print()
+    for subject in OURS:
+        print(f"{subject.name:<20} {subject.about}")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,3 @@
+module tasques-benchmarks/load
+
+go 1.22
