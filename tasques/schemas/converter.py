@@ -42,7 +42,7 @@ from tasques.core.queues import QueueName, TaskId, queue_name, task_id
 from tasques.core.recurring import RecurringTaskId
 from tasques.core.values import Duration, Instant
 from tasques.schemas.envelope import MAX_ITEMS, Items
-from tasques.schemas.fields import About, about_of
+from tasques.schemas.fields import About, about_of, is_required
 from tasques.schemas.positions import parse_position, position_text
 from tasques.schemas.queue_requests import CLOSED
 from tasques.schemas.recurring_requests import ScheduleExpression
@@ -330,6 +330,7 @@ def _closed(model: type[Any], structure: Hook) -> Hook:
 def _bounded(about: About, attribute: attrs.Attribute[Any], converter: Converter) -> Hook:
     """The hook of the field's type, and then the bounds that the field declares."""
     convert: Hook = converter.get_structure_hook(attribute.type)
+    required = is_required(attribute)
 
     def hook(value: Any, kind: Any) -> Any:
         converted = convert(value, kind)
@@ -339,6 +340,9 @@ def _bounded(about: About, attribute: attrs.Attribute[Any], converter: Converter
             _check_range(about, converted)
         elif isinstance(converted, str):
             _check_length(about, converted)
+        elif converted is None and required:
+            # An empty id is none, where it may be left out.
+            _refuse("required", "must not be empty")
         return converted
 
     return hook

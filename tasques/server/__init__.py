@@ -5,7 +5,8 @@ The HTTP server: a Falcon application, and waitress in front of it.
 - :mod:`~tasques.server.options`: what an operator may choose.
 - :mod:`~tasques.server.app`: the application, made of the table and the services.
 - :mod:`~tasques.server.tasks`, :mod:`~tasques.server.batches`, :mod:`~tasques.server.claiming`,
-  :mod:`~tasques.server.recurring`, :mod:`~tasques.server.queues`, :mod:`~tasques.server.operations`, :mod:`~tasques.server.health`:
+  :mod:`~tasques.server.recurring`, :mod:`~tasques.server.queues`, :mod:`~tasques.server.operations`,
+  :mod:`~tasques.server.health`:
   the resources; each responder loads, makes one service call, dumps.
 - :mod:`~tasques.server.reading`: reading paths, headers and bodies;
   :mod:`~tasques.server.query`: and queries.

@@ -16,7 +16,7 @@ from typing import TypeVar
 import falcon
 
 from tasques.core import errors
-from tasques.core.errors import Fault, InvalidInput
+from tasques.core.errors import InvalidInput
 from tasques.core.metrics import SIZES
 from tasques.core.queues import WorkerId
 from tasques.core.service.batches import Outcome
@@ -103,10 +103,6 @@ def _key(item: NewTaskItem, key: str | None, place: int) -> str | None:
 
 
 def _change(item: FinishItem, worker: WorkerId) -> Change:
-    # An empty id is none where it may be left out, which here it may not.
-    if item.id is None:
-        fault = Fault("id", "required", "must not be empty")
-        raise InvalidInput([fault], f"{fault} ({fault.rule})")
     key, claim_id = TaskKey(item.queue, item.id), item.claim_id
     match item.action:
         case FinishAction.DONE:
