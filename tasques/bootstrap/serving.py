@@ -20,6 +20,7 @@ from tasques.settings import Settings
 
 if TYPE_CHECKING:
     from tasques.server.front import Front
+    from tasques.server.options import ServerOptions
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +40,6 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> int:
     """
     from tasques.server.app import create_app
     from tasques.server.front import Front
-    from tasques.server.options import ServerOptions
 
     runtime = ThreadRuntime()
     backend = open_backend(settings, runtime)
@@ -48,14 +48,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> int:
         manager = plugins()
         on_leadership = telling_of_leaders(manager, runtime)
         node = build(settings, backend, runtime, on_leadership=on_leadership)
-        options = ServerOptions(
-            address=settings.bind_address,
-            users=settings.auth.basic_auth,
-            waiting_claims=settings.http.waiting_claims,
-            max_body_size=settings.http.max_body_size,
-            max_header_size=settings.http.max_header_size,
-            request_timeout=settings.http.request_timeout,
-        )
+        options = server_options(settings)
         front = Front(
             create_app(node.services, options, mounted=mounted(manager, node.services.meter)),
             options,
@@ -64,6 +57,28 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> int:
         backend.close()
         raise
     return _serve_until_told(node, front, settings.shutdown_timeout, announce)
+
+
+def server_options(settings: Settings) -> ServerOptions:
+    """How to listen; parking is tried out, and left alone with a warning if it does not work."""
+    from tasques.server.options import ServerOptions
+    from tasques.server.parking_check import why_not_parking
+
+    http = settings.http
+    fault = why_not_parking() if http.parking else None
+    if fault is not None:
+        _log.warning("each claim that waits holds a thread, as parking does not work: %s", fault)
+    # Where nothing is said it depends on whether they are parked.
+    limit = {"waiting_claims": http.waiting_claims} if http.waiting_claims else {}
+    return ServerOptions(
+        address=settings.bind_address,
+        users=settings.auth.basic_auth,
+        parks=http.parking and fault is None,
+        max_body_size=http.max_body_size,
+        max_header_size=http.max_header_size,
+        request_timeout=http.request_timeout,
+        **limit,
+    )
 
 
 def _refuse_unusable(backend: Backend) -> None:

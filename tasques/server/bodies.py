@@ -8,10 +8,14 @@ budget a request is refused for now, before its body is read.
 from __future__ import annotations
 
 import threading
+from typing import Final
 
 import falcon
 
 from tasques.core.errors import Overloaded
+
+#: In the environment of a request whose body was counted in.
+_IN_FLIGHT: Final = "tasques.body_bytes"
 
 
 class BodyBudgetMiddleware:
@@ -37,11 +41,14 @@ class BodyBudgetMiddleware:
         size = request.content_length or 0
         if not size:
             return
+        if _IN_FLIGHT in request.env:  # it was parked, and has been counted since
+            request.context.body_bytes = size
+            return
         with self._lock:
             if self.in_flight and self.in_flight + size > self._limit:
                 raise Overloaded("the bodies of other requests fill the memory set aside for them")
             self.in_flight += size
-        request.context.body_bytes = size
+        request.context.body_bytes = request.env[_IN_FLIGHT] = size
 
     def process_response(
         self,

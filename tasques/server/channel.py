@@ -1,5 +1,5 @@
 """
-A connection, as waitress has it, with three things added.
+A connection, as waitress has it, with four things added.
 
 1. **A deadline for receiving.** waitress closes connections without activity, but each byte counts
    as activity, so a sender that drips holds its connection for ever. Here a request has to arrive
@@ -10,6 +10,7 @@ A connection, as waitress has it, with three things added.
 3. **A refusal that arrives.** A request is refused while its sender still sends. Closing then would
    make the kernel reset the connection, and the sender might never see the answer; so the
    connection first takes and forgets what still comes, for a while (RFC 9112, section 9.6).
+4. **Requests that are parked**, as :mod:`tasques.server.parking` describes.
 
 The attributes of waitress's that this rests on are not documented; tests hold on to them, and the
 package is pinned to its major version.
@@ -25,12 +26,14 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
-from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
+from waitress.channel import ClientDisconnected, HTTPChannel  # type: ignore[import-untyped]
+from waitress.parser import HTTPRequestParser  # type: ignore[import-untyped]
 from waitress.task import ErrorTask, WSGITask  # type: ignore[import-untyped]
 from waitress.utilities import Error  # type: ignore[import-untyped]
 
 from tasques.schemas.answers import ErrorAnswer
 from tasques.schemas.converter import encode, unstructure
+from tasques.server.parking import PARKING, Parked, Parking
 
 _log: Final = logging.getLogger("tasques.access")
 
@@ -79,8 +82,33 @@ class JsonErrorTask(ErrorTask):  # type: ignore[misc]
         return f"{error.reason}: {error.body}"
 
 
+class Request(HTTPRequestParser):  # type: ignore[misc]
+    """
+    What a client sends.
+
+    Attributes:
+        environment: What the application is given; the same when the request is served again.
+        parking: What it is parked with, if it is.
+    """
+
+    environment: dict[str, Any] | None = None
+    parking: Parking | None = None
+
+
 class Task(WSGITask):  # type: ignore[misc]
     """Answers with the application's answer."""
+
+    def get_environment(self) -> dict[str, Any]:
+        """What the application is given; to a request that is served again, the same again."""
+        request: Request = self.request
+        if request.environment is None:
+            environment: dict[str, Any] = super().get_environment()
+            if self.channel.server.parks:
+                environment[PARKING] = self.channel.begin_parking
+            request.environment = environment
+        elif request.parking is not None:
+            request.parking.is_served_again = True
+        return request.environment
 
     def write(self, data: bytes) -> None:
         """Send a small answer's head and body together: each send costs a system call."""
@@ -121,6 +149,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     Everything but ``service`` runs on the I/O thread.
     """
 
+    parser_class = Request
     task_class = Task
     error_task_class = JsonErrorTask
     server: Any  # the waitress server that accepted it
@@ -138,7 +167,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         """Serve the oldest request; see :func:`is_content`."""
         _serving.channel = self
         try:
-            super().service()
+            self._serve_or_park()
         finally:
             _serving.channel = None
 
@@ -158,6 +187,43 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         elif self.request is not before:
             self.receiving_since = time.monotonic()
         return taken
+
+    # ------------------------------------------------------------- requests that are parked
+
+    def begin_parking(self) -> Parking:
+        """For the request that is being served."""
+        return Parking(lambda: self.server.add_task(self))
+
+    def _serve_or_park(self) -> None:
+        """
+        Serve the oldest request, up to its answer or until it is parked.
+
+        A parked one stays the oldest: waitress begins nothing after it, and watches its client.
+        """
+        request: Request = self.requests[0]
+        try:
+            super().service()
+        except Parked as parked:
+            request.parking = parked.parking
+            if parked.parking.leave():
+                return  # another thread may be here already
+            super().service()
+        if request.parking is not None and not request.parking.is_served_again:
+            self._tell_of_the_end(request)
+
+    def _check_parking(self, now: float) -> None:
+        # What is served next may just have been taken away.
+        parking = next((request.parking for request in tuple(self.requests)[:1]), None)
+        if parking is not None:
+            parking.check(now)
+
+    def _tell_of_the_end(self, request: Request) -> None:
+        # waitress asks nothing of the application on behalf of a client that is gone; but it holds
+        # what it has for the request until it is served again.
+        try:
+            self.task_class(self, request).service()
+        except ClientDisconnected:
+            pass
 
     @property
     def is_idle(self) -> bool:
@@ -193,6 +259,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self._excuse(now)
         elif self.requests:
             self._excuse(now)
+            self._check_parking(now)
         elif self.receiving_since is None:
             self.will_close |= self._is_silent(timeout)
         elif now - self.receiving_since > timeout + self._bytes_received() / STEADY_RATE:
@@ -240,7 +307,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def _begin_to_linger(self) -> None:
         self.lingering_since = time.monotonic()
         # For this one only: every connection is asked both on every pass of the I/O loop.
-        self.readable = lambda: True
+        self.readable = lambda: True  # type: ignore[method-assign]
         self.writable = lambda: self.will_close
         try:
             self.socket.shutdown(socket.SHUT_WR)

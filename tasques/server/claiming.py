@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import falcon
 
-from tasques.core.errors import Fault, InvalidInput, ShuttingDown
+from tasques.core.errors import (
+    Fault,
+    InvalidInput,
+    ShuttingDown,
+    StoreUnavailable,
+    Unavailable,
+)
 from tasques.core.queues import WorkerId
 from tasques.core.service.claims import ClaimDispatcher
 from tasques.core.service.defaults import Defaults
-from tasques.core.service.waiting import ClaimRequest
+from tasques.core.service.waiting import ClaimAnswer, ClaimRequest
 from tasques.core.tasks import StoredTask
 from tasques.schemas.requests import ClaimBody
 from tasques.schemas.task_json import encode_tasks
 from tasques.server import reading
 from tasques.server.delivery import when_undelivered
+from tasques.server.parking import Parking, begin_parking
 from tasques.server.waiting import WaitingClaims
+
+#: In the environment of a claim that was parked.
+_PARKED_CLAIM: Final = "tasques.parked_claim"
+#: How long past its deadline a claim waits for a search that hangs.
+_GRACE_SECONDS: Final = 5.0
 
 
 class ClaimsResource:
@@ -29,21 +44,47 @@ class ClaimsResource:
 
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
         """Claim tasks, waiting for them if that is wanted."""
-        worker = reading.worker_id(request)
-        wanted = self._wanted(worker, reading.body(request, ClaimBody))
-        with self._waiting.place(wanted.block_for):
-            claimed = self._claim(wanted, request)
+        try:
+            claimed = self._claim(request)
+        except ShuttingDown:
+            # As those who wait are answered when the server stops: some of the original's workers
+            # end at any error, and all of them ask again.
+            claimed = ()
         if claimed:
             when_undelivered(response, lambda: self._claims.give_back(claimed))
         response.data = encode_tasks(claimed)
 
-    def _claim(self, wanted: ClaimRequest, request: falcon.Request) -> Sequence[StoredTask]:
-        try:
-            return self._claims.claim(wanted, is_connected=_is_connected(request))
-        except ShuttingDown:
-            # As those who wait are answered when the server stops: some of the original's workers
-            # end at any error, and all of them ask again.
+    def _claim(self, request: falcon.Request) -> Sequence[StoredTask]:
+        parked: ParkedClaim | None = request.env.get(_PARKED_CLAIM)
+        if parked is not None:
+            return parked.tasks()
+        worker = reading.worker_id(request)
+        wanted = self._wanted(worker, reading.body(request, ClaimBody))
+        parking = begin_parking(request)
+        if parking is None:
+            with self._waiting.place(wanted.block_for):
+                return self._claims.claim(wanted, is_connected=_is_connected(request))
+        return self._park(wanted, request, parking)
+
+    def _park(
+        self, wanted: ClaimRequest, request: falcon.Request, parking: Parking
+    ) -> Sequence[StoredTask]:
+        """The tasks, if there are any at once; else this thread is let go."""
+        if wanted.amount <= 0:
             return ()
+        parked = ParkedClaim(parking, self._waiting.take(wanted.block_for), self._claims.give_back)
+        try:
+            self._claims.register(wanted, parked.deliver, _is_connected(request))
+        except BaseException:
+            parked.free_place()
+            raise
+        self._claims.step()
+        if parked.is_answered:
+            return parked.tasks()
+        parking.overdue = time.monotonic() + max(wanted.block_for.seconds, 0.0) + _GRACE_SECONDS
+        parking.on_overdue = parked.give_up
+        request.env[_PARKED_CLAIM] = parked
+        return parking.park()
 
     def _wanted(self, worker: WorkerId, body: ClaimBody) -> ClaimRequest:
         """What is asked for, with the server's defaults for what is not said."""
@@ -61,6 +102,67 @@ class ClaimsResource:
             min_amount=body.min_amount or min(default, amount),
             block_for=self._defaults.block_for if body.block_for is None else body.block_for,
         )
+
+
+class ParkedClaim:
+    """
+    A claim that may have to wait, and its answer once there is one.
+
+    Args:
+        free_place: Called once there is.
+        give_back: Called with tasks that come too late.
+    """
+
+    def __init__(
+        self,
+        parking: Parking,
+        free_place: Callable[[], None],
+        give_back: Callable[[Sequence[StoredTask]], None],
+    ) -> None:
+        self.free_place = free_place
+        self._parking = parking
+        self._give_back = give_back
+        self._lock = threading.Lock()
+        self._answer: ClaimAnswer | None = None
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether there is an answer."""
+        return self._answer is not None
+
+    def deliver(self, answer: ClaimAnswer) -> None:
+        """Take the answer; on whichever thread, which no client holds up."""
+        if self._take(answer):
+            return
+        if not isinstance(answer, Unavailable) and answer:
+            self._give_back(answer)
+
+    def give_up(self) -> None:
+        """End a wait that the dispatcher does not end in time."""
+        self._take(StoreUnavailable("the search for tasks does not come to an end"))
+
+    def _take(self, answer: ClaimAnswer) -> bool:
+        """Have *answer* sent, unless there is another already; whether it is the one."""
+        with self._lock:
+            if self._answer is not None:
+                return False
+            self._answer = answer
+        self.free_place()
+        self._parking.resume()
+        return True
+
+    def tasks(self) -> Sequence[StoredTask]:
+        """
+        What the answer says.
+
+        Raises:
+            Unavailable: If it says why there are none.
+        """
+        if self._answer is None:
+            raise RuntimeError("a claim was served again before it had an answer")
+        if isinstance(self._answer, Unavailable):
+            raise self._answer
+        return self._answer
 
 
 def _is_connected(request: falcon.Request) -> Callable[[], bool]:

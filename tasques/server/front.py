@@ -1,9 +1,10 @@
 """
 waitress in front of the application: a thread for each request under way, one for all the I/O.
 
-A claim that waits holds a thread, so there are as many threads as claims that may wait, and some
-more for everybody else. ``channel_request_lookahead`` keeps the socket of a waiting claim readable,
-so that a client that goes away is noticed, and nothing is claimed for it.
+A claim that waits is parked, and holds no thread; where it cannot be, it holds one, so there are as
+many threads as claims that may wait, and some more for everybody else.
+``channel_request_lookahead`` keeps the socket of a waiting claim readable, so that a client that
+goes away is noticed, and nothing is claimed for it.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
     A listening socket and its connections.
 
     Attributes:
+        parks: Whether requests may be parked.
         is_draining: Set once no further connection is taken.
     """
 
@@ -63,8 +65,9 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
     is_draining = False
     _draining_since = 0.0
 
-    def __init__(self, *args: Any, request_timeout: float, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, request_timeout: float, parks: bool, **kwargs: Any) -> None:
         self._request_timeout = request_timeout
+        self.parks = parks
         self._is_closed = False
         self._closing = threading.Lock()
         super().__init__(*args, **kwargs)
@@ -157,6 +160,7 @@ class Front:
                 bind_socket=False,
                 sockinfo=(each.family, each.type, each.proto, each.getsockname()),
                 request_timeout=options.request_timeout.seconds,
+                parks=options.parks,
             )
             for each in sockets
         ]

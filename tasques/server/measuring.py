@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
 import falcon
 
@@ -11,6 +12,8 @@ from tasques.core.service.meter import Histogram, Meter
 
 #: Of requests that no route is for; their paths are not ours to keep.
 _NO_ROUTE = "none"
+
+_BEGAN: Final = "tasques.measured_from"
 
 
 class MeasuringMiddleware:
@@ -27,7 +30,8 @@ class MeasuringMiddleware:
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
         """Begin."""
-        request.context.measured_from = time.perf_counter()
+        # A request that was parked, and is served again, began the first time.
+        request.context.measured_from = request.env.setdefault(_BEGAN, time.perf_counter())
 
     def process_response(
         self,

@@ -16,6 +16,9 @@ from tasques.server.routes import REQUEST_ID_HEADER
 
 access_log: Final = logging.getLogger("tasques.access")
 
+_BEGAN: Final = "tasques.began"
+_REQUEST_ID: Final = "tasques.request_id"
+
 # A line of the log is a line, and a terminal does not obey it.
 _VISIBLE: Final = {
     code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
@@ -34,10 +37,11 @@ class AccessLogMiddleware:
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
         """Begin."""
-        request.context.began = time.perf_counter()
-        response.set_header(
-            REQUEST_ID_HEADER, request_id.begin(request.get_header(REQUEST_ID_HEADER))
-        )
+        # Both are kept for a request that is parked, and served again.
+        request.context.began = request.env.setdefault(_BEGAN, time.perf_counter())
+        brought = request.env.get(_REQUEST_ID) or request.get_header(REQUEST_ID_HEADER)
+        request.env[_REQUEST_ID] = begun = request_id.begin(brought)
+        response.set_header(REQUEST_ID_HEADER, begun)
 
     def process_response(
         self,

@@ -1,15 +1,15 @@
 """
 How many claims may wait at once.
 
-A waiting claim holds a thread, so there is a limit, and the rest of the threads are left to
-everybody else. A claim beyond it is 503 with ``Retry-After`` and counted; it is never answered with
-nothing at once, since clients repeat an empty claim without a pause.
+A waiting claim holds a connection and, where it cannot be parked, a thread; so there is a limit, and
+the rest is left to everybody else. A claim beyond it is 503 with ``Retry-After`` and counted; it is
+never answered with nothing at once, since clients repeat an empty claim without a pause.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tasques.core.errors import Overloaded
@@ -44,19 +44,35 @@ class WaitingClaims:
         Raises:
             Overloaded: If there is none left.
         """
-        if block_for <= ZERO:
-            yield
-            return
-        self._take()
+        free = self.take(block_for)
         try:
             yield
         finally:
-            with self._lock:
-                self._taken -= 1
+            free()
 
-    def _take(self) -> None:
+    def take(self, block_for: Duration) -> Callable[[], None]:
+        """
+        Take a place; a claim that does not wait needs none.
+
+        Returns:
+            What frees it again; to be called once.
+
+        Raises:
+            Overloaded: If there is none left.
+        """
+        if block_for <= ZERO:
+            return _nothing
         with self._lock:
             if self._taken >= self.limit:
                 self.refused += 1
                 raise Overloaded(f"{self.limit} claims wait here already; no more may wait")
             self._taken += 1
+        return self._free
+
+    def _free(self) -> None:
+        with self._lock:
+            self._taken -= 1
+
+
+def _nothing() -> None:
+    """A place that was not needed is freed."""

@@ -49,14 +49,22 @@ class Http:
 
     waiting_claims: int = setting(
         WHOLE_NUMBER,
-        256,
-        "How many claims may wait for tasks at the same time; each holds a thread. One more is "
-        "refused with 503 and `Retry-After`.",
+        0,
+        "How many claims may wait for tasks at the same time; one more is refused with 503 and "
+        "`Retry-After`. 0: 10000, or 256 where `http.parking` is off.",
         unit="claims",
-        minimum=1,
-        maximum=10_000,
+        minimum=0,
+        maximum=100_000,
         too_small="Workers are refused while the server has little to do.",
-        too_large="Memory and threads; the limit of open files must lie above it.",
+        too_large="Memory; the limit of open files must lie above it.",
+        is_ours=True,
+    )
+    parking: bool = setting(
+        BOOLEAN,
+        True,
+        "Let claims wait without a thread. A server that finds at its start that this does not work "
+        "with the waitress that is installed says so in its log, and goes on as if it were off. "
+        "Off: each claim that waits holds a thread.",
         is_ours=True,
     )
     max_body_size: int = setting(

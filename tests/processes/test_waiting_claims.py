@@ -1,10 +1,12 @@
-"""Claims that wait hold up nobody, with the settings that a server has by default."""
+"""Claims that wait hold up nobody, whether they are parked or hold a thread each."""
 
 from __future__ import annotations
 
 import contextlib
 import statistics
 import time
+
+import pytest
 
 from tests.processes.conftest import Start
 from tests.processes.wire import Connection, ask, eventually, fill_waiting_places
@@ -65,16 +67,21 @@ def hold_up_nobody(server: TasquesServer) -> None:
     print(f"create, median: {before:.1f} ms alone, {after:.1f} ms beside 200 waiting claims")
 
 
-def test_200_waiting_claims_hold_up_nobody_on_memory(start: Start) -> None:
+#: So that it can be told how many wait.
+PLACES = {"http.waiting_claims": "256"}
+
+
+@pytest.mark.parametrize("parking", ["true", "false"])
+def test_200_waiting_claims_hold_up_nobody_on_memory(start: Start, parking: str) -> None:
     """Every request in a task's life is answered while 200 claims go on waiting beside it."""
-    hold_up_nobody(start())
+    hold_up_nobody(start({**PLACES, "http.parking": parking}))
 
 
 def test_200_waiting_claims_hold_up_nobody_on_elasticsearch(
     start: Start, on_elasticsearch: dict[str, str]
 ) -> None:
     """The same where a claim has to search."""
-    hold_up_nobody(start(on_elasticsearch))
+    hold_up_nobody(start({**PLACES, **on_elasticsearch}))
 
 
 def test_a_claim_beyond_the_limit_is_told_to_come_back(start: Start) -> None:

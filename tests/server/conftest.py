@@ -176,6 +176,13 @@ def api(world: World) -> Api:
 LOOPBACK = Address("127.0.0.1", 0)
 
 
+@pytest.fixture(params=[True, False], ids=["parked", "on-threads"])
+def parks(request: pytest.FixtureRequest) -> bool:
+    """Whether waiting claims are parked; what holds of them holds either way."""
+    parked: bool = request.param
+    return parked
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Front]]:
     """Start a front for an application on a free port of the loopback interface."""

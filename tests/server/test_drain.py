@@ -165,9 +165,9 @@ def test_what_does_not_finish_in_time_is_cut_off(serve: Serve, gated: Gated) -> 
         assert wire.is_closed
 
 
-def test_waiting_claims_are_answered(world: World, serve: Serve) -> None:
+def test_waiting_claims_are_answered(world: World, serve: Serve, parks: bool) -> None:
     """Once the dispatcher is closed, which is to be done first."""
-    front = serve(create_app(world.services, ServerOptions()))
+    front = serve(create_app(world.services, ServerOptions(parks=parks)), parks=parks)
     with Wire(front) as worker:
         worker.request("POST", "/tasques/claims", {"queues": ["a"], "block_for": "60s"})
         while not world.services.claims.waiting:

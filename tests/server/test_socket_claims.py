@@ -36,11 +36,13 @@ def until(condition: Callable[[], bool]) -> None:
 class Served:
     """A front, and how many claims wait there."""
 
-    def __init__(self, world: World, serve: Callable[..., Front], waiting_claims: int) -> None:
+    def __init__(
+        self, world: World, serve: Callable[..., Front], waiting_claims: int, parks: bool
+    ) -> None:
         self.waiting = WaitingClaims(waiting_claims)
-        options = ServerOptions(waiting_claims=waiting_claims)
+        options = ServerOptions(waiting_claims=waiting_claims, parks=parks)
         app = create_app(world.services, options, waiting=self.waiting)
-        self.front = serve(app, waiting_claims=waiting_claims)
+        self.front = serve(app, waiting_claims=waiting_claims, parks=parks)
         self._claims = world.services.claims
 
     def until_waiting(self, number: int) -> None:
@@ -48,8 +50,8 @@ class Served:
 
 
 @pytest.fixture
-def served(world: World, serve: Callable[..., Front]) -> Iterator[Served]:
-    yield Served(world, serve, 8)
+def served(world: World, serve: Callable[..., Front], parks: bool) -> Iterator[Served]:
+    yield Served(world, serve, 8, parks)
     world.services.claims.close()
 
 
@@ -74,10 +76,10 @@ def test_a_claim_that_finds_nothing_says_so_in_the_end(served: Served) -> None:
 
 
 def test_two_hundred_waiting_claims_hold_up_nobody(
-    world: World, serve: Callable[..., Front]
+    world: World, serve: Callable[..., Front], parks: bool
 ) -> None:
     """With the default settings; ordinary requests beside them are as quick as without."""
-    served = Served(world, serve, ServerOptions().waiting_claims)
+    served = Served(world, serve, ServerOptions(parks=parks).waiting_claims, parks)
     with ExitStack() as stack:
         workers = [stack.enter_context(Wire(served.front)) for _ in range(200)]
         for number, worker in enumerate(workers):
@@ -151,11 +153,11 @@ def test_nothing_is_claimed_for_a_worker_that_went_away(
 
 
 def test_an_answer_that_cannot_be_sent_gives_its_tasks_back(
-    world: World, serve: Callable[..., Front]
+    world: World, serve: Callable[..., Front], parks: bool
 ) -> None:
     """The worker goes away between the claim and its answer: the tasks are queued again."""
     claimed, left = threading.Event(), threading.Event()
-    app = create_app(world.services, ServerOptions())
+    app = create_app(world.services, ServerOptions(parks=parks))
 
     def slow(environ: Any, start_response: Any) -> Any:
         # The claim is done; before its answer is sent, the worker leaves.
@@ -167,9 +169,9 @@ def test_an_answer_that_cannot_be_sent_gives_its_tasks_back(
         return answer
 
     key = TaskKey(QueueName("mail"), TaskId("x"))
-    with Wire(serve(app)) as wire:
+    with Wire(serve(app, parks=parks)) as wire:
         wire.call("POST", "/tasques", {**TASK, "id": "x"})
-    worker = Wire(serve(slow))
+    worker = Wire(serve(slow, parks=parks))
     worker.request("POST", "/tasques/claims", LONG)
     assert claimed.wait(PATIENCE_SECONDS)
     assert world.services.tasks.get(key).document.state is State.CLAIMED
