@@ -98,6 +98,8 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
 class Task(WSGITask):  # type: ignore[misc]
     """Answers with the application's answer."""
 
+    wrote_header: bool
+
     def get_environment(self) -> dict[str, Any]:
         """What the application is given; to a request that is served again, the same again."""
         request: Request = self.request
@@ -175,7 +177,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         """Whether the I/O thread is to watch for bytes; it asks on each of its rounds."""
         # Forgotten first: whoever changes the answer meanwhile has to see that it was asked.
         self.is_watched = False
-        self.is_watched = bool(super().readable())
+        self.is_watched = self.lingering_since is not None or bool(super().readable())
         return self.is_watched
 
     def received(self, data: bytes) -> bool:

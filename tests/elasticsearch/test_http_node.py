@@ -145,6 +145,34 @@ def test_a_node_that_is_gone_is_passed_by(serve) -> None:
             assert connected.request("POST", "/_bulk", b"{}").is_ok
 
 
+def test_a_request_leaves_in_one_piece(serve) -> None:
+    """With all that it needs; nobody compresses the answer."""
+    heard: list[bytes] = []
+
+    def talk(connection: socket.socket) -> None:
+        heard.append(connection.recv(65536))
+        connection.sendall(OK)
+
+    server = serve(talk)
+    with closing(connect(server.port)) as connected:
+        connected.request("POST", "/_bulk?a=b", b"{}\n")
+    head, _, body = heard[0].partition(b"\r\n\r\n")
+    first, *headers = head.decode().lower().split("\r\n")
+    assert (first, body) == ("post /_bulk?a=b http/1.1", b"{}\n")
+    assert f"host: 127.0.0.1:{server.port}" in headers
+    assert "accept-encoding: identity" in headers
+    assert "content-length: 3" in headers
+
+
+@pytest.mark.parametrize("path", ["/a b", "/a\r\nx: y", "/\u00e9"])
+def test_what_would_end_a_line_is_not_sent(serve, path: str) -> None:
+    """Names in paths are escaped; one that was forgotten makes no second request."""
+    server = serve(answer_all)
+    with closing(connect(server.port)) as connected, pytest.raises(ValueError, match="asked for"):
+        connected.request("GET", path)
+    assert server.accepted == 0
+
+
 def test_silence_is_no_answer(serve) -> None:
     """It was sent: it may have been carried out."""
     server = serve(lambda connection: threading.Event().wait(5))

@@ -20,6 +20,7 @@ Pure (data and functions; no request is sent from there):
 Acting:
 
 - :mod:`~tasques.adapters.elasticsearch.http_node`: one node's connections.
+- :mod:`~tasques.adapters.elasticsearch.http_answers`: reading an answer off a socket.
 - :mod:`~tasques.adapters.elasticsearch.client`: requests, to whichever node is well.
 - :mod:`~tasques.adapters.elasticsearch.adoption`: an index is looked at before it is written to.
 - :mod:`~tasques.adapters.elasticsearch.quarantine`: documents that are not of their kind,

@@ -199,6 +199,10 @@ class _Nodes(NodePool):
         if len(self) > 1:
             super().mark_dead(node, _now)
 
+    def mark_live(self, node: BaseNode) -> None:
+        if len(self) > 1:  # it looks the node up among the dead, by all that makes an address
+            super().mark_live(node)
+
 
 def connect(
     settings: ElasticsearchSettings,
