@@ -12,9 +12,16 @@ from wsgiref.types import WSGIApplication
 
 import pluggy
 
+from tasques.core.events import TaskEvent
 from tasques.core.metrics import MetricFamily
 from tasques.core.ports import Backend, Runtime
 from tasques.core.service.election import Leadership
+from tasques.core.service.filters import Filter
+
+#: The version of what this file promises: the first number changes when a plugin may have to, the
+#: second when something is added. A plugin that needs more than the first version says which in an
+#: attribute ``TASQUES_API = (1, 0)``, and is refused at the start where that is not to be had.
+API_VERSION = (1, 0)
 
 #: The name under which pluggy and the entry points know this project.
 PROJECT = "tasques"
@@ -78,4 +85,31 @@ def tasques_leader_changed(leadership: Leadership) -> None:
 
     Args:
         leadership: Who leads, whether it is this server, since when and in which term.
+    """
+
+
+@hookspec
+def tasques_task_event(event: TaskEvent) -> None:
+    """
+    Learn what happened to a task: created, claimed, reported on, done, failed, dead, archived …
+
+    Best effort, per server, after the acknowledgement and beside the request; may be told twice, or be
+    lost; see :mod:`tasques.core.events` for what an observer can rely on. Observers are called one
+    after another on one thread. Those that take too long lose events, which
+    ``tasques_events_dropped_total`` counts; what they raise is logged and counted, and concerns nobody
+    else.
+
+    Args:
+        event: What happened, when, and the task as it is since then. Frozen.
+    """
+
+
+@hookspec
+def tasques_filters() -> Sequence[Filter] | None:
+    """
+    Give filters, which may change or refuse what producers and workers ask for; None for none.
+
+    Asked for once, before requests are taken. Filters run inline, one after another, each with what
+    the one before it made; see :mod:`tasques.core.service.filters` for their budget of time and for
+    what their failure means.
     """

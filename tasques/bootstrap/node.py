@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import attrs
@@ -15,11 +16,14 @@ from tasques.core.service.claims import ClaimDispatcher
 from tasques.core.service.clock import ClockLimits, ClockWatch
 from tasques.core.service.defaults import Defaults
 from tasques.core.service.election import Election, Leadership
+from tasques.core.service.filters import Filter, Filters
 from tasques.core.service.group_commit import GroupCommit
 from tasques.core.service.health import Health
 from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.measured_store import MeasuredTaskStore
 from tasques.core.service.meter import Meter
+from tasques.core.service.observed_store import ObservedTaskStore
+from tasques.core.service.observers import Observer, Observers
 from tasques.core.service.operator_service import OperatorService
 from tasques.core.service.queue_depths import QueueDepths
 from tasques.core.service.queue_limits import QueueLimits
@@ -35,7 +39,10 @@ from tasques.settings import Settings
 
 _log = logging.getLogger(__name__)
 
+_NONE: Final[Mapping[str, Observer]] = MappingProxyType({})
 _LOOPS_STOP_WITHIN: Final = Duration.of_seconds(1)
+#: How long plugins get to hear what happened last.
+_OBSERVERS_STOP_WITHIN: Final = Duration.of_seconds(1)
 #: Leadership is lost in seconds, so what concerns it does not wait longer after an error.
 _LEADERS_AFTER_ERROR: Final = Duration.of_seconds(1)
 
@@ -55,6 +62,7 @@ class Node:
     store: TaskStore
     services: Services
     election: Election
+    observers: Observers
     loops: tuple[Loop, ...]
 
     def start(self) -> None:
@@ -69,6 +77,8 @@ class Node:
                 _log.warning("the loop %s did not end in time", loop.name)
         # After the loops: what a leader had under way is written, and nothing more will be.
         self.election.resign()
+        if not self.observers.close(_OBSERVERS_STOP_WITHIN):
+            _log.warning("plugins did not hear everything that happened")
         self.backend.close()
 
 
@@ -80,6 +90,8 @@ class _Parts:
     backend: Backend
     runtime: Runtime
     meter: Meter
+    observers: Observers
+    filters: Filters
     store: TaskStore
     clock: ClockWatch
 
@@ -94,14 +106,18 @@ def build(
     runtime: Runtime,
     *,
     on_leadership: Callable[[Leadership], None] = _nobody,
+    observers: Mapping[str, Observer] = _NONE,
+    filters: Sequence[Filter] = (),
 ) -> Node:
     """
     Put one server's use cases together; starts and sends nothing.
 
     Args:
         on_leadership: Told when another leads than before; must not block.
+        observers: Told what happens to tasks, by the name of each.
+        filters: What producers and workers ask for goes through them.
     """
-    parts = _parts(settings, backend, runtime)
+    parts = _parts(settings, backend, runtime, observers, filters)
     policies = QueuePolicies(
         backend.policies,
         runtime,
@@ -115,6 +131,7 @@ def build(
         policies=policies.known,
         prepare=policies.ensure_fresh,
         gate=parts.clock.ensure_trusted,
+        let_pass=parts.filters.claim,
         held=held,
         meter=parts.meter,
     )
@@ -152,20 +169,38 @@ def build(
         meter=parts.meter,
     )
     return Node(
-        backend=backend, store=parts.store, services=services, election=election, loops=loops
+        backend=backend,
+        store=parts.store,
+        services=services,
+        election=election,
+        observers=parts.observers,
+        loops=loops,
     )
 
 
-def _parts(settings: Settings, backend: Backend, runtime: Runtime) -> _Parts:
+def _parts(
+    settings: Settings,
+    backend: Backend,
+    runtime: Runtime,
+    observers: Mapping[str, Observer],
+    filters: Sequence[Filter],
+) -> _Parts:
     meter = Meter(runtime)
-    measured = MeasuredTaskStore(backend.tasks, runtime, meter)
+    telling = Observers(observers, runtime, meter)
+    store: TaskStore = MeasuredTaskStore(backend.tasks, runtime, meter)
+    if observers:
+        store = ObservedTaskStore(store, runtime, telling.tell)
+    if store.traits.is_remote:
+        # Writes go together where a call costs a round trip.
+        store = GroupCommit(store, runtime)
     return _Parts(
         settings=settings,
         backend=backend,
         runtime=runtime,
         meter=meter,
-        # Writes go together where a call costs a round trip.
-        store=GroupCommit(measured, runtime) if measured.traits.is_remote else measured,
+        observers=telling,
+        filters=Filters(filters, runtime, meter),
+        store=store,
         clock=ClockWatch(
             backend.server_time,
             runtime,
@@ -186,6 +221,7 @@ def _tasks(parts: _Parts, claims: ClaimDispatcher, held: HeldTasks) -> TaskServi
         held=held,
         archive=parts.backend.archive,
         ensure_allowed=limits.ensure_allowed,
+        let_pass=parts.filters.enqueue,
         meter=parts.meter,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -12,7 +12,9 @@ from tasques import hookspecs
 from tasques.core import errors
 from tasques.core.ports import Backend, Runtime
 from tasques.core.service.election import Leadership
+from tasques.core.service.filters import Filter
 from tasques.core.service.meter import Meter
+from tasques.core.service.observers import Observer
 from tasques.settings import Settings, backend_url
 
 if TYPE_CHECKING:
@@ -27,12 +29,38 @@ def plugins() -> pluggy.PluginManager:
 
     Raises:
         pluggy.PluginValidationError: If one has a hook that there is not, or another signature.
+        InvalidInput: If one needs another version of the hooks.
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.load_setuptools_entrypoints(hookspecs.PROJECT)
-    manager.check_pending()
+    ensure_valid(manager)
     return manager
+
+
+def ensure_valid(manager: pluggy.PluginManager) -> None:
+    """
+    Pass if every plugin of *manager* fits this version.
+
+    Raises:
+        pluggy.PluginValidationError: If one has a hook that there is not.
+        InvalidInput: If one needs another version of the hooks.
+    """
+    manager.check_pending()
+    major, minor = hookspecs.API_VERSION
+    for name, plugin in manager.list_name_plugin():
+        needed = getattr(plugin, "TASQUES_API", (major, 0))
+        if needed[0] != major or needed[1] > minor:
+            text = ".".join(map(str, needed))
+            raise errors.InvalidInput(
+                [
+                    errors.Fault(
+                        f"plugin {name}",
+                        "apiVersion",
+                        f"it needs version {text} of the hooks, and this is {major}.{minor}",
+                    )
+                ]
+            )
 
 
 def open_backend(settings: Settings, runtime: Runtime) -> Backend:
@@ -73,6 +101,25 @@ def telling_of_leaders(
         runtime.spawn("leader changed", call)
 
     return tell
+
+
+def observers(manager: pluggy.PluginManager) -> Mapping[str, Observer]:
+    """By the name of each plugin that wants to know what happens to tasks, how to tell it."""
+
+    def telling(plugin: object) -> Observer:
+        others = [each for each in manager.get_plugins() if each is not plugin]
+        # One plugin at a time: what one raises would else keep the event from the others.
+        hook = manager.subset_hook_caller("tasques_task_event", others)
+        return lambda event: hook(event=event)
+
+    wanting = manager.hook.tasques_task_event.get_hookimpls()
+    return {each.plugin_name: telling(each.plugin) for each in wanting}
+
+
+def filters(manager: pluggy.PluginManager) -> Sequence[Filter]:
+    """What plugins let pass; in the order in which they were installed."""
+    answers: list[Sequence[Filter] | None] = manager.hook.tasques_filters()
+    return [each for answer in reversed(answers) for each in answer or ()]
 
 
 def mounted(manager: pluggy.PluginManager, meter: Meter) -> Mapping[str, WSGIApplication]:

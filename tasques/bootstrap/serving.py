@@ -11,7 +11,14 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from tasques.bootstrap.node import Node, build
-from tasques.bootstrap.plugins import mounted, open_backend, plugins, telling_of_leaders
+from tasques.bootstrap.plugins import (
+    filters,
+    mounted,
+    observers,
+    open_backend,
+    plugins,
+    telling_of_leaders,
+)
 from tasques.core import errors
 from tasques.core.ports import Backend
 from tasques.core.values import Duration
@@ -46,8 +53,14 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> int:
     try:
         _refuse_unusable(backend)
         manager = plugins()
-        on_leadership = telling_of_leaders(manager, runtime)
-        node = build(settings, backend, runtime, on_leadership=on_leadership)
+        node = build(
+            settings,
+            backend,
+            runtime,
+            on_leadership=telling_of_leaders(manager, runtime),
+            observers=observers(manager),
+            filters=filters(manager),
+        )
         options = server_options(settings)
         front = Front(
             create_app(node.services, options, mounted=mounted(manager, node.services.meter)),

@@ -21,11 +21,13 @@ Everything that can go wrong, one class for each meaning.
     │   ├── RecurringTaskAlreadyExists
     │   ├── RecurringTaskConflict lost every race for the document
     │   └── MalformedRecurringTask
+    ├── Vetoed                    a filter of a plugin refuses it
     └── Unavailable               trouble behind us; the same request may work later
         ├── StoreUnavailable      the store did not answer, or refused the work for now
         ├── StoreBlocked          the store refuses writes until somebody acts (disk full)
         ├── OutcomeUnknown        a write was sent, and nobody knows whether it happened
         ├── Overloaded            this server has more than it can hold
+        ├── FilterFailed          a plugin's filter that has to be asked cannot be
         ├── ClockUntrusted        this server's clock is too far from the store's
         └── ShuttingDown
 
@@ -219,6 +221,15 @@ class MalformedRecurringTask(RecurringTaskError):
         self.reason = reason
 
 
+class Vetoed(TasquesError):
+    """A filter of a plugin refuses what was asked for; it says why."""
+
+    def __init__(self, filter: str, reason: str) -> None:
+        super().__init__(f"Refused by [{filter}]: {reason}")
+        self.filter = filter
+        self.reason = reason
+
+
 class Unavailable(TasquesError):
     """
     The base of the errors that are nobody's fault but ours; the same request may work later.
@@ -246,6 +257,14 @@ class OutcomeUnknown(Unavailable):
 
 class Overloaded(Unavailable):
     """More work waits here than this server may hold."""
+
+
+class FilterFailed(Unavailable):
+    """A plugin's filter that has to be asked cannot be."""
+
+    def __init__(self, filter: str) -> None:
+        super().__init__(f"The filter [{filter}] cannot be asked")
+        self.filter = filter
 
 
 class ClockUntrusted(Unavailable):

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator, Sequence
 
+import attrs
 import pluggy
 import pytest
 
 from tasques import bootstrap, hookspecs
-from tasques.bootstrap.plugins import mounted, telling_of_leaders
-from tasques.core.errors import InvalidInput
+from tasques.bootstrap.node import Node
+from tasques.bootstrap.plugins import (
+    ensure_valid,
+    filters,
+    mounted,
+    observers,
+    telling_of_leaders,
+)
+from tasques.core.documents import Stored
+from tasques.core.errors import InvalidInput, Vetoed
+from tasques.core.events import TaskEvent
+from tasques.core.queues import QueueName, WorkerId
+from tasques.core.service.creations import Creation
 from tasques.core.service.election import Leadership
+from tasques.core.service.filters import ClaimFilter, EnqueueFilter, Filter, Veto
 from tasques.core.service.meter import Meter
+from tasques.core.service.waiting import ClaimRequest
+from tasques.core.tasks import NewTask
+from tasques.core.values import ZERO, Duration
 from tasques.hookspecs import hookimpl
+from tasques.runtime import ThreadRuntime
 from tasques.settings import Settings
 from tasques.testing.fake_runtime import FakeRuntime
 
@@ -61,6 +79,154 @@ def test_a_plugin_that_fails_to_listen_is_logged(caplog: pytest.LogCaptureFixtur
     with caplog.at_level(logging.ERROR):
         runtime.spawned[0][1]()
     assert "a plugin failed" in caplog.text
+
+
+class Attentive:
+    """Notes what happens to tasks."""
+
+    def __init__(self) -> None:
+        self.events: list[TaskEvent] = []
+
+    @hookimpl
+    def tasques_task_event(self, event: TaskEvent) -> None:
+        self.events.append(event)
+
+
+class Broken:
+    """Fails to take any event."""
+
+    @hookimpl
+    def tasques_task_event(self, event: TaskEvent) -> None:
+        raise RuntimeError("broken")
+
+
+class Strict:
+    """Lets nobody create tasks of one kind, and makes others urgent."""
+
+    @hookimpl
+    def tasques_filters(self) -> Sequence[Filter]:
+        def decide(new: NewTask) -> NewTask | Veto:
+            return Veto("no spam") if new.kind == "spam" else attrs.evolve(new, priority=9)
+
+        return [EnqueueFilter(name="strict", decide=decide)]
+
+
+@pytest.fixture
+def node_of() -> Iterator[Callable[..., Node]]:
+    """Makes a node in memory, with plugins; it is stopped at the end."""
+    nodes: list[Node] = []
+
+    def make(*them: object) -> Node:
+        manager, runtime = manager_of(*them), ThreadRuntime()
+        node = bootstrap.build(
+            Settings(),
+            bootstrap.open_backend(Settings(), runtime),
+            runtime,
+            observers=observers(manager),
+            filters=filters(manager),
+        )
+        nodes.append(node)
+        return node
+
+    yield make
+    for node in nodes:
+        node.stop()
+
+
+NEW = NewTask(
+    queue=QueueName("mail"),
+    kind="send",
+    retry_times=0,
+    processing_timeout=Duration.of_seconds(60),
+)
+
+
+def test_plugins_learn_what_happens_to_tasks(node_of: Callable[..., Node]) -> None:
+    """Whatever another plugin does with it."""
+    attentive = Attentive()
+    node = node_of(Broken(), attentive, Broken())
+    services = node.services
+    key = services.tasks.create(NEW).document.key
+    worker = WorkerId("w1")
+    services.claims.claim(ClaimRequest(worker=worker, queues=(), amount=1, block_for=ZERO))
+    services.tasks.report(key, worker=worker, data=None)
+    services.tasks.fail(key, worker=worker, data=None)
+    node.stop()
+    assert [event.what.value for event in attentive.events] == [
+        "created",
+        "claimed",
+        "reported",
+        "failed",
+        "dead",
+    ]
+    assert {event.task.key for event in attentive.events} == {key}
+
+
+def test_filters_decide_about_creations(node_of: Callable[..., Node]) -> None:
+    """One at a time, and among many."""
+    tasks = node_of(Strict()).services.tasks
+    assert tasks.create(NEW).document.priority == 9
+    spam = attrs.evolve(NEW, kind="spam")
+    with pytest.raises(Vetoed, match="no spam"):
+        tasks.create(spam)
+    refused, created = tasks.create_many([Creation(new=spam), Creation(new=NEW)])
+    assert isinstance(refused, Vetoed)
+    assert isinstance(created, Stored)
+
+
+def test_filters_decide_about_claims(node_of: Callable[..., Node]) -> None:
+    """Before anybody waits."""
+
+    class Mean:
+        @hookimpl
+        def tasques_filters(self) -> Sequence[Filter]:
+            return [ClaimFilter(name="mean", decide=lambda claim: Veto("not you"))]
+
+    class Idle:
+        @hookimpl
+        def tasques_filters(self) -> None:
+            return None
+
+    claims = node_of(Mean(), Idle()).services.claims
+    with pytest.raises(Vetoed, match="not you"):
+        claims.claim(
+            ClaimRequest(
+                worker=WorkerId("w"), queues=(), amount=1, block_for=Duration.of_seconds(60)
+            )
+        )
+    assert claims.waiting == 0
+
+
+@pytest.mark.parametrize("needed", [(2, 0), (1, 99), (0, 9)])
+def test_a_plugin_for_another_version_of_the_hooks_stops_the_start(
+    needed: tuple[int, int],
+) -> None:
+    """One that says nothing, or asks for what there is, is taken."""
+
+    class Other:
+        TASQUES_API = needed
+
+    class Same:
+        TASQUES_API = hookspecs.API_VERSION
+
+    ensure_valid(manager_of(Same(), Attentive()))
+    with pytest.raises(InvalidInput, match=r"it needs version .* and this is 1\.0"):
+        ensure_valid(manager_of(Other()))
+
+
+@pytest.mark.parametrize("hook", ["tasques_task_evnt", "tasques_task_event"])
+def test_a_hook_that_is_none_stops_the_start(hook: str) -> None:
+    """A typing error in its name, or an argument that it has not."""
+
+    class Wrong:
+        pass
+
+    def listen(self: object, evnt: object) -> None:
+        """Never called."""
+
+    setattr(Wrong, hook, hookimpl(listen))
+    with pytest.raises(pluggy.PluginValidationError, match=hook):
+        manager_of(Wrong())
 
 
 def application(environ, start_response):

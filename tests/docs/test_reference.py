@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tasques import hookspecs
 from tasques.core import errors
+from tasques.core.events import Happening
 from tasques.server.errors import STATUS_BY_ERROR, status_of
 from tasques.server.routes import ROUTES, Route
 
@@ -54,3 +57,20 @@ def test_every_route_has_its_section_with_every_status(route: Route) -> None:
         assert f"`{parameter.name}`" in section or f"{{{parameter.name}}}" in section, (
             f"{parameter.name} of {route.method} {route.path}"
         )
+
+
+@pytest.mark.parametrize(
+    "hook", sorted(name for name in vars(hookspecs) if name.startswith("tasques_"))
+)
+def test_every_hook_has_its_section_with_its_arguments(hook: str) -> None:
+    """The heading is its name; the call is written out below it."""
+    page = (REFERENCE / "hooks.md").read_text()
+    names = inspect.signature(getattr(hookspecs, hook)).parameters
+    assert f"\n## `{hook}`\n" in page
+    assert f"`{hook}({', '.join(names)})`" in page
+
+
+@pytest.mark.parametrize("what", Happening, ids=str)
+def test_every_event_is_explained(what: Happening) -> None:
+    """A row of the table of events names it."""
+    assert f"\n| `{what}` |" in (REFERENCE / "hooks.md").read_text()

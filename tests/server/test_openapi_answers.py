@@ -195,6 +195,7 @@ def _all_ends(bench: Bench) -> Answer:
 
 
 _NEW: Final = {"queue": "mail", "kind": "send"}
+_VETO: Final = errors.Vetoed("quota", "enough for today")
 _KEY: Final = {"Idempotency-Key": "k1"}
 
 #: By operation and status: what makes the server answer so.
@@ -205,6 +206,7 @@ CASES: Final[Mapping[str, list[Case]]] = {
         _send("create-task", {"queue": "A B", "priority": "1", "run_at": 5}),
         _send("create-task", {**_NEW, "id": "t1"}, headers=_KEY),
     ],
+    "create-task 403": [lambda b: failing(b.world, _VETO).send("create-task", _NEW)],
     "create-task 409": [
         _after(Bench.created, then=Bench.created),
         _after(
@@ -227,6 +229,9 @@ CASES: Final[Mapping[str, list[Case]]] = {
         _send("claim-tasks", {"queues": ["a"]}, worker=" "),
         _send("claim-tasks", {"queues": ["a", "B"], "amount": -1}),
         _send("claim-tasks", {"queues": ["a"], "amount": 1, "min_amount": 2}),
+    ],
+    "claim-tasks 403": [
+        lambda b: failing(b.world, _VETO).send("claim-tasks", {"queues": [], "block_for": "0s"})
     ],
     **_held("unclaim-existing-task", query="?run_in=soon"),
     **_held("report-on-claimed-task", {"data": {"progress": 0.5}}, raw=b"[]"),

@@ -73,6 +73,11 @@ def _no_policies() -> Mapping[QueueName, QueuePolicy]:
     return {}
 
 
+def _as_it_is(request: ClaimRequest) -> ClaimRequest:
+    """No filter changes it."""
+    return request
+
+
 def _open_gate() -> None:
     """Nothing speaks against claiming."""
 
@@ -87,6 +92,7 @@ class ClaimDispatcher:
             :class:`~tasques.core.errors.Unavailable`.
         held: Told of every task that is handed out.
         gate: Raises an :class:`~tasques.core.errors.Unavailable` while nothing may be claimed.
+        let_pass: Gives a claim as plugins let it pass, or raises.
     """
 
     def __init__(
@@ -97,6 +103,7 @@ class ClaimDispatcher:
         policies: Policies = _no_policies,
         prepare: Callable[[], None] = _open_gate,
         gate: Callable[[], None] = _open_gate,
+        let_pass: Callable[[ClaimRequest], ClaimRequest] = _as_it_is,
         held: HeldTasks | None = None,
         meter: Meter | None = None,
     ) -> None:
@@ -106,6 +113,7 @@ class ClaimDispatcher:
         self._settlement = Settlement(store, runtime, meter)
         self._policies = policies
         self._gate = gate
+        self._let_pass = let_pass
         self._prepare = prepare
         lag = store.traits.visibility_lag
         self._schedule = SearchSchedule(runtime, lag)
@@ -174,7 +182,9 @@ class ClaimDispatcher:
 
         Raises:
             Unavailable: If this server is stopping, or the gate is shut.
+            Vetoed: If a plugin's filter refuses it.
         """
+        request = self._let_pass(request)
         self._gate()
         self._prepare()
         with self._lock:

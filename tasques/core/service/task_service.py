@@ -48,6 +48,11 @@ def _every_queue(queue: QueueName) -> None:
     """Any queue may come to be."""
 
 
+def _as_it_is(new: NewTask) -> NewTask:
+    """No filter changes it."""
+    return new
+
+
 class TaskService:
     """
     The use cases of one task.
@@ -60,6 +65,7 @@ class TaskService:
         held: The versions that were handed out here.
         ensure_allowed: Raises :class:`~tasques.core.errors.InvalidInput` for a queue that may not
             come to be.
+        let_pass: Gives a task that is to be created as plugins let it pass, or raises.
         archive: Where finished tasks go; None if nobody is to look there.
     """
 
@@ -73,6 +79,7 @@ class TaskService:
         on_waiting: Callable[[StoredTask], None] = _nobody,
         held: HeldTasks | None = None,
         ensure_allowed: Callable[[QueueName], None] = _every_queue,
+        let_pass: Callable[[NewTask], NewTask] = _as_it_is,
         archive: ArchiveStore | None = None,
         meter: Meter | None = None,
     ) -> None:
@@ -87,6 +94,7 @@ class TaskService:
             on_waiting=on_waiting,
             held=held or HeldTasks(runtime),
             ensure_allowed=ensure_allowed,
+            let_pass=let_pass,
         )
         self._batches = Batches(store, runtime, self._writer)
 
@@ -103,12 +111,11 @@ class TaskService:
                 store cannot hold the task.
             TaskAlreadyExists: If the queue has the id.
             IdempotencyKeyReused: If the key was used with another content.
+            Vetoed: If a plugin's filter refuses it.
             Unavailable: If it could not be done, or not be known to be done, in time.
         """
-        creation = Creation(new=new, idempotency_key=idempotency_key)
-        create = self._writer.creating(creation)
-        deadline = self._deadline(self._creation_patience)
-        return self._writer.create(create, has_key=idempotency_key is not None, deadline=deadline)
+        creating = self._writer.begin(Creation(new=new, idempotency_key=idempotency_key))
+        return self._writer.create(creating, deadline=self._deadline(self._creation_patience))
 
     def create_many(self, creations: Sequence[Creation]) -> Sequence[Outcome]:
         """

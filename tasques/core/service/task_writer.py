@@ -13,7 +13,7 @@ from collections.abc import Callable
 import attrs
 
 from tasques.core import errors
-from tasques.core.ports import Create, Missing, Replace, Runtime, Seen, WriteOutcome
+from tasques.core.ports import Missing, Replace, Runtime, Seen, WriteOutcome
 from tasques.core.queues import QueueName, TaskId
 from tasques.core.service.changes import (
     Asked,
@@ -26,10 +26,16 @@ from tasques.core.service.changes import (
     decide,
     mark,
 )
-from tasques.core.service.creations import Creation, chosen_id, created_before, creating
+from tasques.core.service.creations import (
+    Creating,
+    Creation,
+    begin,
+    chosen_id,
+    created_before,
+)
 from tasques.core.service.held_tasks import HeldTasks
-from tasques.core.service.settlement import Overtaken, Settlement, present, refusal
-from tasques.core.tasks import StoredTask, Task, TaskKey
+from tasques.core.service.settlement import Overtaken, Settled, Settlement, present, refusal
+from tasques.core.tasks import NewTask, StoredTask, Task, TaskKey
 
 
 class TaskWriter:
@@ -44,6 +50,7 @@ class TaskWriter:
         held: The versions that were handed out here.
         ensure_allowed: Raises :class:`~tasques.core.errors.InvalidInput` for a queue that may not
             come to be.
+        let_pass: Gives a task that is to be created as plugins let it pass, or raises.
     """
 
     def __init__(
@@ -55,6 +62,7 @@ class TaskWriter:
         on_waiting: Callable[[StoredTask], None],
         held: HeldTasks,
         ensure_allowed: Callable[[QueueName], None],
+        let_pass: Callable[[NewTask], NewTask],
     ) -> None:
         self._settlement = settlement
         self._runtime = runtime
@@ -62,12 +70,13 @@ class TaskWriter:
         self._on_waiting = on_waiting
         self._held = held
         self._ensure_allowed = ensure_allowed
+        self._let_pass = let_pass
 
     # -------------------------------------------------------------------------------- creations
 
-    def creating(self, creation: Creation) -> Create[Task]:
+    def begin(self, creation: Creation) -> Creating:
         """
-        The write that makes the task.
+        The creation under way.
 
         Raises:
             InvalidInput: If there are both an id and a key, or the queue may not come to be.
@@ -75,7 +84,7 @@ class TaskWriter:
         """
         id = chosen_id(creation)
         self._ensure_allowed(creation.new.queue)
-        return creating(
+        return begin(
             creation,
             id=id or TaskId(self._runtime.new_id()),
             token=self._runtime.new_id(),
@@ -83,12 +92,7 @@ class TaskWriter:
         )
 
     def create(
-        self,
-        create: Create[Task],
-        *,
-        has_key: bool,
-        deadline: float,
-        first: WriteOutcome[Task] | None = None,
+        self, creating: Creating, *, deadline: float, first: WriteOutcome[Task] | None = None
     ) -> StoredTask:
         """
         Follow a creation to its end.
@@ -99,16 +103,39 @@ class TaskWriter:
         Raises:
             TaskAlreadyExists, IdempotencyKeyReused, InvalidInput, Unavailable: As their names say.
         """
-        settled = self._settlement.settle(create, deadline=deadline, first=first)
+        settled = self._settlement.settle(creating.write, deadline=deadline, first=first)
         if not isinstance(settled, Overtaken):
             self._on_waiting(settled)
             return settled
+        return self._created(settled, creating, deadline)
+
+    def confirm(
+        self,
+        before: StoredTask,
+        creating: Creating,
+        *,
+        deadline: float,
+        first: WriteOutcome[Task],
+    ) -> StoredTask:
+        """
+        Follow a creation to its end that was made before, as *before*.
+
+        Args:
+            first: The outcome of a try to confirm *before* already made.
+
+        Raises:
+            TaskAlreadyExists, IdempotencyKeyReused, InvalidInput, Unavailable: As their names say.
+        """
+        settled = self._settlement.confirm(before, deadline=deadline, first=first)
+        return self._created(settled, creating, deadline)
+
+    def _created(self, settled: Settled[Task], creating: Creating, deadline: float) -> StoredTask:
         while isinstance(settled, Overtaken):
             if isinstance(settled.current, Missing):
                 # What was read is gone: a failover has discarded it.
-                settled = self._settlement.settle(create, deadline=deadline)
+                settled = self._settlement.settle(creating.write, deadline=deadline)
             else:
-                before = created_before(settled, create.document, has_key=has_key)
+                before = created_before(settled, creating)
                 settled = self._settlement.confirm(before, deadline=deadline)
         return settled
 

@@ -124,6 +124,7 @@ TASK_ROUTES: Final[tuple[Route, ...]] = (
         status=201,
         errors={
             400: "The request is malformed; every fault of the body is named",
+            403: "A plugin refuses it",
             409: "The queue has a task of that id, or the key was used for a different task",
         },
     ),
@@ -156,7 +157,10 @@ TASK_ROUTES: Final[tuple[Route, ...]] = (
         request=ClaimBody,
         response=TaskAnswer,
         many=True,
-        errors={400: "The request is malformed; every fault of the body is named"},
+        errors={
+            400: "The request is malformed; every fault of the body is named",
+            403: "A plugin refuses it",
+        },
     ),
     Route(
         method="DELETE",
