@@ -16,8 +16,9 @@ from typing import Final, TypeAlias, TypeVar
 import attrs
 
 from tasques.core import errors
+from tasques.core.documents import Stored
 from tasques.core.ports import (
-    Create,
+    Exists,
     ReadOutcome,
     Replace,
     Runtime,
@@ -28,8 +29,8 @@ from tasques.core.ports import (
     Written,
 )
 from tasques.core.service.changes import Asked, Change, Decision, Repeated
-from tasques.core.service.creations import Creation
-from tasques.core.service.settlement import confirmation, present
+from tasques.core.service.creations import Creating, Creation, created_before
+from tasques.core.service.settlement import Overtaken, confirmation, is_made_by, present
 from tasques.core.service.task_writer import TaskWriter
 from tasques.core.tasks import StoredTask, Task, TaskKey
 
@@ -66,21 +67,14 @@ class Batches:
     def create(self, creations: Sequence[Creation], *, deadline: float) -> list[Outcome]:
         """Create each task; of two with one id the first."""
         outcomes: dict[int, Outcome] = {}
-        creates: dict[int, Create[Task]] = {}
+        begun: dict[int, Creating] = {}
         for place, creation in enumerate(creations):
             try:
-                creates[place] = self._writer.creating(creation)
+                begun[place] = self._writer.begin(creation)
             except errors.TasquesError as error:
                 outcomes[place] = error
-        for turn in self._turns(creates, lambda place: creates[place].key, outcomes, deadline):
-            attempts = {}
-            for place in turn:
-                has_key = creations[place].idempotency_key is not None
-                follow = partial(
-                    self._writer.create, creates[place], has_key=has_key, deadline=deadline
-                )
-                attempts[place] = _Attempt(creates[place], follow)
-            outcomes.update(self._carry_out(attempts))
+        for turn in self._turns(begun, lambda place: begun[place].write.key, outcomes, deadline):
+            outcomes.update(self._create_each({place: begun[place] for place in turn}, deadline))
         return [outcomes[place] for place in range(len(creations))]
 
     def change(self, changes: Sequence[Change], *, deadline: float) -> list[Outcome]:
@@ -106,6 +100,45 @@ class Batches:
                 outcomes.update(dict.fromkeys(turn, late))
             else:
                 yield turn
+
+    def _create_each(self, begun: Mapping[int, Creating], deadline: float) -> dict[int, Outcome]:
+        """Create tasks with as many ids."""
+        attempts = {
+            place: _Attempt(
+                creating.write, partial(self._writer.create, creating, deadline=deadline)
+            )
+            for place, creating in begun.items()
+        }
+        tried = self._try(attempts)
+        # A request that is repeated meets all of its tasks: they are looked at together too.
+        used = {place: begun[place] for place in begun if isinstance(tried[place], Exists)}
+        outcomes: dict[int, Outcome] = {}
+        again = {}
+        for place, met in self._meet(used).items():
+            if isinstance(met, errors.TasquesError):
+                outcomes[place] = met
+            else:
+                follow = partial(self._writer.confirm, met, begun[place], deadline=deadline)
+                again[place] = _Attempt(confirmation(met), follow)
+        outcomes.update(self._carry_out(again))
+        left = {place: each for place, each in attempts.items() if place not in outcomes}
+        return outcomes | self._follow(left, tried)
+
+    def _meet(self, used: Mapping[int, Creating]) -> dict[int, Outcome]:
+        """
+        What ids that are in use mean, whose creations did not take place a moment ago.
+
+        Left out is what one look does not tell.
+        """
+        outcomes: dict[int, Outcome] = {}
+        read = self._read([creating.write.document.key for creating in used.values()])
+        for (place, creating), current in zip(used.items(), read, strict=True):
+            if isinstance(current, Stored) and not is_made_by(current, creating.write):
+                try:
+                    outcomes[place] = created_before(Overtaken(current), creating)
+                except errors.TasquesError as error:
+                    outcomes[place] = error
+        return outcomes
 
     def _change_each(self, asked: Mapping[int, Asked], deadline: float) -> dict[int, Outcome]:
         """
@@ -165,13 +198,20 @@ class Batches:
 
     def _carry_out(self, attempts: Mapping[int, _Attempt]) -> dict[int, Outcome]:
         """Try all together, and follow each to its end."""
+        return self._follow(attempts, self._try(attempts))
+
+    def _try(self, attempts: Mapping[int, _Attempt]) -> dict[int, WriteOutcome[Task]]:
         if not attempts:
             return {}
         tried = self._store.write([attempt.write for attempt in attempts.values()])
-        first = dict(zip(attempts, tried, strict=True))
+        return dict(zip(attempts, tried, strict=True))
+
+    def _follow(
+        self, attempts: Mapping[int, _Attempt], tried: Mapping[int, WriteOutcome[Task]]
+    ) -> dict[int, Outcome]:
         # What is in doubt may take long; whoever waits for the rest is told before.
-        in_order = sorted(first, key=lambda place: not isinstance(first[place], Written))
-        return {place: _followed(attempts[place].follow, first[place]) for place in in_order}
+        in_order = sorted(attempts, key=lambda place: not isinstance(tried[place], Written))
+        return {place: _followed(attempts[place].follow, tried[place]) for place in in_order}
 
     def _pause(self, deadline: float) -> bool:
         """Sleep a while; False, without sleeping, if the deadline is over."""

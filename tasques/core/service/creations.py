@@ -34,6 +34,19 @@ class Creation:
     idempotency_key: str | None = None
 
 
+@attrs.frozen(kw_only=True)
+class Creating:
+    """
+    A creation under way.
+
+    Attributes:
+        has_key: Whether an idempotency key made the id.
+    """
+
+    write: Create[Task]
+    has_key: bool
+
+
 def chosen_id(creation: Creation) -> TaskId | None:
     """
     The id that its producer has chosen, by a key or as such; None if any will do.
@@ -56,22 +69,23 @@ def _id_made_of(queue: QueueName, key: str) -> TaskId:
     return TaskId(hashlib.sha256(named).hexdigest()[:32])
 
 
-def creating(creation: Creation, *, id: TaskId, token: str, now: Instant) -> Create[Task]:
+def begin(creation: Creation, *, id: TaskId, token: str, now: Instant) -> Creating:
     """
-    The write that makes the task.
+    The creation under way.
 
     Args:
         token: No other write has it.
     """
+    has_key = creation.idempotency_key is not None
     task = lifecycle.create(creation.new, id=id, now=now)
-    # What others make of the task keeps this, so that its author knows it again.
-    mark = token if creation.idempotency_key is None else _content_digest(creation.new)
     extensions = attrs.evolve(
         task.extensions,
-        created_digest=mark,
+        # What others make of the task keeps this, so that its author knows it again.
+        created_digest=_content_digest(creation.new) if has_key else token,
         operation=Operation(token=token, verb="create"),
     )
-    return Create(document=attrs.evolve(task, extensions=extensions))
+    write = Create(document=attrs.evolve(task, extensions=extensions))
+    return Creating(write=write, has_key=has_key)
 
 
 def _content_digest(new: NewTask) -> str:
@@ -88,16 +102,17 @@ def _content_digest(new: NewTask) -> str:
     )
 
 
-def created_before(overtaken: Overtaken[Task], task: Task, *, has_key: bool) -> StoredTask:
+def created_before(overtaken: Overtaken[Task], creating: Creating) -> StoredTask:
     """
-    The answer to the creation of *task*, whose id is in use: what a try of that creation made, or
-    an earlier one with the same key.
+    The answer to a creation whose id is in use: what a try of that creation made, or an earlier one
+    with the same key.
 
     Raises:
         TaskAlreadyExists: If it is in use by another.
         IdempotencyKeyReused: If the key was used with another content.
         OutcomeUnknown: If nobody can tell.
     """
+    task, has_key = creating.write.document, creating.has_key
     if not isinstance(overtaken.current, Stored):
         raise errors.TaskAlreadyExists(task.id)
     # An original server that rewrote the task dropped the mark: then the key alone decides.

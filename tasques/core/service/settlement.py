@@ -217,7 +217,7 @@ class Settlement(Generic[K, D]):
         return self._compared(write, current), at_once
 
     def _compared(self, write: Settleable[D], current: Seen[D]) -> Settled[D] | None:
-        if isinstance(current, Stored) and _is_ours(current, write):
+        if isinstance(current, Stored) and is_made_by(current, write):
             return self._confirm(current)
         if isinstance(write, Create):
             # Sending a create again is harmless, so a missing document is simply not there yet.
@@ -237,7 +237,8 @@ def confirmation(read: Stored[D]) -> Replace[D]:
     return Replace(document=read.document, expected=read.version)
 
 
-def _is_ours(current: Stored[D], write: Settleable[D]) -> bool:
+def is_made_by(current: Stored[D], write: Settleable[D]) -> bool:
+    """Whether *current* is what *write* made."""
     found, sent = current.document.operation, write.document.operation
     return found is not None and sent is not None and found.token == sent.token
 
