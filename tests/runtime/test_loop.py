@@ -24,7 +24,7 @@ def test_a_loop_steps_until_it_is_stopped() -> None:
     loop = Loop("test", step, ThreadRuntime())
     loop.start()
     for _ in range(3):
-        assert steps.acquire(timeout=10)
+        assert steps.acquire(timeout=60)
     assert loop.stop(Duration.of_seconds(10))
     while steps.acquire(blocking=False):
         pass
