@@ -8,12 +8,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import attrs
+
 from benchmarks import results as files
 from benchmarks.cluster import ClusterFailed
 from benchmarks.generator import LoadFailed
 from benchmarks.processes import ServerFailed
 from benchmarks.results import Results
-from benchmarks.scenarios import SCENARIOS, named
+from benchmarks.scenarios import SCENARIOS, Scenario, named
 from benchmarks.session import Plan, measure
 from benchmarks.subjects import OURS, chosen
 from tools.elasticsearch_node import NodeUnavailable
@@ -83,7 +85,24 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         metavar="VERSION|URL",
         help="one to start, or one that runs; its indices .tasques_* are deleted; default: %(default)s",
     )
+    run.add_argument(
+        "--soak-minutes", type=float, default=60.0, metavar="N", help="default: %(default)g"
+    )
     run.add_argument("--heap", type=int, default=1024, metavar="MB", help="default: %(default)s")
+
+
+def _choice(names: Sequence[str], soak_minutes: float) -> Sequence[Scenario]:
+    """The scenarios of these names; the soak takes as long as it is told."""
+    return [
+        attrs.evolve(
+            scenario,
+            load=scenario.load.replace("60m", f"{soak_minutes:g}m"),
+            limit_seconds=soak_minutes * 60 + 600,
+        )
+        if scenario.name == "soak"
+        else scenario
+        for scenario in named(names)
+    ]
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -93,7 +112,7 @@ def _names(text: str) -> tuple[str, ...]:
 def _run(arguments: argparse.Namespace) -> int:
     others = dict(text.split("=", maxsplit=1) for text in arguments.server if "=" in text)
     plan = Plan(
-        scenarios=named(arguments.scenarios),
+        scenarios=_choice(arguments.scenarios, arguments.soak_minutes),
         subjects=chosen(arguments.subjects, original=arguments.original, others=others),
         rounds=arguments.rounds,
         limit_seconds=arguments.limit,

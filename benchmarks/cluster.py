@@ -62,14 +62,12 @@ class Cluster:
         if not primaries:
             return {}
         indexing, docs = primaries["indexing"], primaries["docs"]
-        tried = indexing["index_total"] + indexing["index_failed"]
         return {
             "documents": docs["count"],
             "deleted": docs["deleted"],
             "mb": round(primaries["store"]["size_in_bytes"] / 2**20, 1),
             "written": indexing["index_total"],
             "refused": indexing["index_failed"],
-            "lost_writes": round(indexing["index_failed"] / tried, 5) if tried else 0.0,
             "searches": total["search"]["query_total"],
             "refreshes": primaries["refresh"]["total"],
         }

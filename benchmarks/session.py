@@ -161,7 +161,7 @@ class _Session:
             result: Json = {}
             wrong: Sequence[str] = (f"the load failed: {error}",)
         else:
-            result, wrong = {**found, "store": cluster.store()}, faults(found)
+            result, wrong = {**found, "store": _store(cluster, found)}, faults(found)
         return Run(
             scenario=scenario.name,
             subject=subject.name,
@@ -194,6 +194,12 @@ class _Session:
 
     def _say(self, line: str) -> None:
         self._plan.say(f"{self._elapsed():6.0f} s  {line}")
+
+
+def _store(cluster: Cluster, result: Json) -> Json:
+    """What the indices hold, and how many writes were refused for each task that was done."""
+    store, tasks = cluster.store(), result.get("tasks")
+    return {**store, "lost_per_task": round(store["refused"] / tasks, 5)} if tasks else store
 
 
 def _addresses(target: Target, cluster: Cluster, scenario: Scenario) -> Sequence[str]:

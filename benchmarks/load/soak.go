@@ -40,8 +40,22 @@ func soak(queue string) result {
 	stop.Store(true)
 	wg.Wait()
 	n := l.nDone.Load()
-	return result{"rate_per_s": r3(rate), "throughput_per_s": r3(float64(n-before) / c.Wall), "tasks": n, "windows": windows,
+	ratio := result{}
+	for _, of := range []string{"claim", "create_to_claim"} {
+		first, last := p99(windows[0], of), p99(windows[len(windows)-1], of)
+		if first > 0 {
+			ratio[of] = r3(last / first)
+		}
+	}
+	return result{"ratio": ratio, "rate_per_s": r3(rate), "throughput_per_s": r3(float64(n-before) / c.Wall), "tasks": n, "windows": windows,
 		"cpu": c, "errors": l.errs, "account": l.account(queue, n >= l.nCreated.Load())}
+}
+
+func p99(window result, of string) float64 {
+	if p, ok := window["latency_ms"].(result)[of].(*pct); ok {
+		return p.P99
+	}
+	return 0
 }
 
 // produce has -c producers create while more says so, each creation at its turn, and runs meanwhile beside them.
