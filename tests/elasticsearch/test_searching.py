@@ -2,8 +2,11 @@
 
 import json
 import logging
+from functools import partial
 
+import attrs
 import pytest
+from elastic_transport import ConnectionTimeout
 
 from tasques.core.documents import Stored
 from tasques.core.errors import StoreUnavailable
@@ -23,6 +26,59 @@ Q = QueueName("q")
 def query(*queues: str, limit: int = 10) -> ClaimableQuery:
     """Ask for tasks to claim."""
     return ClaimableQuery(queues=tuple(QueueName(queue) for queue in queues), now=NOW, limit=limit)
+
+
+def test_fresh_queues_are_refreshed_first_by_their_names(cluster: StubCluster) -> None:
+    """Once for all queries, and nothing but these: a refresh of all would meet a missing shard."""
+    shards = {"_shards": {"total": 2, "successful": 2, "failed": 0}}
+    cluster.answer("POST /t_queue-a,t_queue-b/_refresh", shards)
+    cluster.answer("POST /_msearch", {"responses": [found()] * 4})
+    queries = [
+        attrs.evolve(query("a", "x"), fresh=(QueueName("a"),)),
+        attrs.evolve(query(), fresh=(QueueName("a"), QueueName("b"))),
+    ]
+    cluster.backend().tasks.find_claimable(queries)
+    first, second = cluster.requests
+    assert first.path == "/t_queue-a,t_queue-b/_refresh"
+    assert "ignore_unavailable=true" in first.query
+    assert len(second.lines) == 8
+
+
+def test_more_fresh_queues_than_fit_into_a_line_are_refreshed_in_turns(
+    cluster: StubCluster,
+) -> None:
+    """Elasticsearch takes no first line of more than 4096 bytes."""
+    names = [QueueName(f"{number:0200}") for number in range(40)]
+    paths: list[str] = []
+
+    def note(path: str, body: bytes) -> tuple[int, object]:
+        paths.append(path)
+        return 200, {}
+
+    for start in range(0, 40, 16):
+        joined = ",".join(f"t_queue-{name}" for name in names[start : start + 16])
+        cluster.answer_by(f"POST /{joined}/_refresh", partial(note, joined))
+    cluster.answer("POST /_msearch", {"responses": [found()] * 2})
+    cluster.backend().tasks.find_claimable([attrs.evolve(query(), fresh=tuple(names))])
+    assert len(paths) == 3
+    assert ",".join(paths).count("t_queue-") == 40
+
+
+def test_a_refresh_that_nobody_answers_does_not_keep_the_search_back(cluster: StubCluster) -> None:
+    """A shard is missing: what the others have is proposed."""
+    cluster.fail("POST /t_queue-q/_refresh", ConnectionTimeout("no answer"))
+    cluster.answer("POST /_msearch", {"responses": [found(hit(document("t1"))), found()]})
+    (proposed,) = cluster.backend().tasks.find_claimable([attrs.evolve(query("q"), fresh=(Q,))])
+    assert [stored.document.id for stored in proposed] == ["t1"]
+
+
+def test_a_refresh_that_is_refused_is_trouble(cluster: StubCluster) -> None:
+    """Who has too much to do is not asked for more."""
+    busy = {"error": {"type": "es_rejected_execution_exception", "reason": "busy"}}
+    cluster.answer("POST /t_queue-q/_refresh", busy, status=429)
+    with pytest.raises(StoreUnavailable):
+        cluster.backend().tasks.find_claimable([attrs.evolve(query("q"), fresh=(Q,))])
+    assert len(cluster.requests) == 1
 
 
 def test_claimable_tasks_are_sought_in_one_multi_search(cluster: StubCluster) -> None:

@@ -227,6 +227,11 @@ class Shard:
             found = self.isolated.documents
         return [kept for kept in found.values() if not isinstance(kept, Damaged)]
 
+    def refresh(self, now: float) -> None:
+        """Let every copy show what was written until now."""
+        for copy in self._copies:
+            copy.refresh(self._log, now, forced=True)
+
     def stop_refreshing(self, now: float, until: float) -> None:
         """Let one copy show what it shows."""
         copy = self._copies[0]
@@ -254,8 +259,7 @@ class Shard:
         """Come back with all that was acknowledged, refreshed, under a new term."""
         self.isolated = None
         self.term += 1
-        for copy in self._copies:
-            copy.refresh(self._log, now, forced=True)
+        self.refresh(now)
 
 
 def _refusal(write: Write[Document], before: Kept | None) -> Exists | Conflict | None:
@@ -452,6 +456,24 @@ class Cluster:
             found.append(shard.search(now, copy, isolated=isolated, forced=forced))
         self._answer(node)
         return found
+
+    def refresh(self, node: Node, shards: Sequence[Shard]) -> None:
+        """
+        Let searches see what was acknowledged so far, in all shards that are there.
+
+        Where one is not, nobody hears so for a while.
+
+        Raises:
+            StoreUnavailable: If nobody could be asked.
+        """
+        self._read(node)
+        now = self._scheduler.now
+        for shard in shards:
+            if shard.gone_until <= now:
+                shard.refresh(now)
+        if any(shard.gone_until > now for shard in shards):
+            self._pause(SHARD_TIMEOUT)
+        self._answer(node)
 
     def ask(self, node: Node) -> None:
         """Any other question to Elasticsearch: how late it is, how it is."""

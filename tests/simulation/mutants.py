@@ -48,8 +48,11 @@ from tasques.core.service import settlement as settling
 from tasques.core.service.candidates import Candidates
 from tasques.core.service.claims import ClaimDispatcher
 from tasques.core.service.clock import ClockWatch
+from tasques.core.service.confirmation import Confirmation
 from tasques.core.service.election import Election
 from tasques.core.service.group_commit import GroupCommit
+from tasques.core.service.group_read import GroupRead
+from tasques.core.service.queue_health import QueueHealth
 from tasques.core.service.settlement import Overtaken, Settlement
 from tasques.core.service.task_service import TaskService
 from tasques.core.tasks import State, Task
@@ -349,7 +352,7 @@ def hands_out_unconfirmed(swap: Swap) -> None:
             return outcome.stored
         return Stored(document=write.document, version=write.expected)
 
-    swap(ClaimDispatcher, "_won", won)
+    swap(Confirmation, "_won", won)
 
 
 @mutant("P20", "a server that stops goes on claiming")

@@ -119,6 +119,9 @@ class SimulatedTaskStore:
             first = len(wanted)
             wanted += self._queues(query.queues, query.paused)
             parts.append((first, len(wanted)))
+        fresh = {queue for query in queries for queue in query.fresh}
+        if fresh:
+            self._cluster.refresh(self._node, self._queues(sorted(fresh)))
         found = self._cluster.search(self._node, wanted)
         return [
             _first(

@@ -9,8 +9,9 @@ the head of a queue hides the good ones behind them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
+from urllib.parse import quote
 
 import attrs
 import msgspec
@@ -22,6 +23,7 @@ from tasques.adapters.elasticsearch.indices import IndexNames, Json
 from tasques.adapters.elasticsearch.parts import MalformedDocument
 from tasques.adapters.elasticsearch.quarantine import Quarantine
 from tasques.adapters.elasticsearch.queries import MAX_SIZE, Page
+from tasques.adapters.elasticsearch.scan import ANYWAY
 from tasques.core.documents import Stored, Version
 from tasques.core.errors import StoreUnavailable
 from tasques.core.ports import Runtime
@@ -33,6 +35,11 @@ _log = logging.getLogger(__name__)
 MIN_NEXT_PAGE: Final = 500
 #: Pages of one search; more bad documents than they hold are not passed over.
 MAX_PAGES: Final = 40
+#: A refresh that meets a missing shard waits for it a minute; nobody waits for the refresh longer
+#: than this, and the shards that are there have refreshed by then.
+REFRESH_SECONDS: Final = 1.0
+#: Elasticsearch takes no longer first line of a request than 4096 bytes.
+_LONGEST_NAMES: Final = 3500
 #: A search that fails again and again is logged once in so long.
 LOG_SECONDS: Final = 60.0
 
@@ -129,6 +136,29 @@ class Searcher:
                 if self._take(search, result)
             ]
 
+    def refresh(self, indices: Sequence[str]) -> None:
+        """
+        Let searches of *indices* see every write acknowledged so far, as far as they can be reached.
+
+        Raises:
+            StoreUnavailable: If Elasticsearch is out of reach or has too much to do.
+        """
+        for names in _lines([quote(index, safe="") for index in indices]):
+            try:
+                answer = self._client.request(
+                    "POST", f"/{names}/_refresh?{ANYWAY}", timeout_seconds=REFRESH_SECONDS
+                )
+            except errors.NotSent as failure:
+                raise errors.unreachable(failure) from failure
+            except errors.RequestFailed as failure:
+                # Some shard is missing. What the others have will be found all the same.
+                _log.debug("a refresh was not answered in time: %s", failure)
+                continue
+            if not answer.is_ok:
+                cause = answers.error(answer.body)
+                if errors.is_overload(answer.status, cause):
+                    raise errors.unavailable(answer.status, cause)
+
     def _request(self, searches: Sequence[Search]) -> Sequence[SearchAnswer]:
         body = b"".join(search.request(self._names, self._quarantine) for search in searches)
         try:
@@ -181,6 +211,18 @@ class Searcher:
         if failures and now - self._logged_at >= LOG_SECONDS:
             self._logged_at = now
             _log.warning("a search failed: %s", errors.describe(*failures[0]))
+
+
+def _lines(names: Sequence[str]) -> Iterator[str]:
+    """The names, joined by commas, so many at a time as fit into a request's first line."""
+    line = ""
+    for name in names:
+        if line and len(line) + len(name) > _LONGEST_NAMES:
+            yield line
+            line = ""
+        line = f"{line},{name}" if line else name
+    if line:
+        yield line
 
 
 def _failure(result: SearchAnswer) -> Cause | None:

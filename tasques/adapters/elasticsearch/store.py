@@ -99,9 +99,12 @@ class ElasticsearchTaskStore:
         """
         Propose tasks to claim; two searches for each query, all in one request.
 
-        Does not see what was written since the last refresh. Where some shards do not answer, what
-        the others have is given.
+        Does not see what was written since the last refresh, except in fresh queues: those are
+        refreshed first. Where some shards do not answer, what the others have is given.
         """
+        fresh = {queue: None for query in queries for queue in query.fresh}
+        if fresh:
+            self._searcher.refresh([self._names.queue(queue) for queue in fresh])
         searches = [search for query in queries for search in self._searches(query)]
         self._searcher.run(searches)
         proposed = []

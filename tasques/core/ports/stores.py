@@ -36,12 +36,15 @@ class ClaimableQuery:
         paused: Of these, where not to look; all of them may be.
         now: Due by then.
         limit: At most so many, the first in :attr:`~tasques.core.tasks.Task.claim_order`.
+        fresh: Of these, where to see everything that was acknowledged before the call. It may cost
+            as much as hundreds of writes, so it is for those who know that they need it.
     """
 
     queues: tuple[QueueName, ...]
     now: Instant
     limit: int
     paused: tuple[QueueName, ...] = ()
+    fresh: tuple[QueueName, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -72,7 +75,9 @@ class TaskStore(DocumentStore[TaskKey, Task], Protocol):
     G8. ``find_*`` and ``summarise`` propose: they may miss what was written within
         ``visibility_lag`` and may show versions that have moved. A replace on such a version
         conflicts.
-    G9. ``find_claimable`` gives each query's candidates in claim order.
+    G9. ``find_claimable`` gives each query's candidates in claim order. Of a query's ``fresh``
+        queues it misses nothing that was acknowledged before the call, unless a part of them cannot
+        be reached within a second or so: then it gives what can be seen without.
     G10 for searches: no more than *limit* good documents are hidden by any number of bad ones.
     G12. ``count_outstanding`` counts every task whose write was acknowledged before the call.
     """

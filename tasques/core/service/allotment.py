@@ -18,7 +18,7 @@ from tasques.core.documents import Operation
 from tasques.core.policies import QueuePolicy
 from tasques.core.ports import Replace, Runtime
 from tasques.core.queues import QueueName, WorkerId
-from tasques.core.service.candidates import Candidates
+from tasques.core.service.candidates import Candidate, Candidates
 from tasques.core.service.waiting import Waiter
 from tasques.core.tasks import ClaimId, StoredTask, Task
 from tasques.core.values import Instant
@@ -57,13 +57,19 @@ class Allotment:
 
 
 def allot(
-    waiters: Iterable[Waiter], candidates: Candidates, policies: Policies, runtime: Runtime
+    waiters: Iterable[Waiter],
+    candidates: Candidates,
+    policies: Policies,
+    runtime: Runtime,
+    *,
+    may_look: bool = False,
 ) -> Allotment:
     """
     Decide for *waiters*, the oldest first; what is allotted is taken out of *candidates*.
 
     Args:
         policies: The policies of queues; must not block.
+        may_look: Whether there is a search to come, so that nobody has to be content with less yet.
     """
     allotment = Allotment()
     laid_down = policies()
@@ -71,11 +77,19 @@ def allot(
     for waiter in waiters:
         if waiter.request.queues in empty:
             continue
-        picks = _serve(waiter, candidates, laid_down, runtime, allotment.expired)
+        enough = _enough(waiter, runtime.monotonic(), may_look=may_look)
+        picks = _serve(waiter, candidates, laid_down, runtime, allotment.expired, enough=enough)
         allotment.picks.extend(picks)
         if not picks and waiter.request.min_amount == 1:
             empty.add(waiter.request.queues)
     return allotment
+
+
+def _enough(waiter: Waiter, at: float, *, may_look: bool) -> int:
+    """With how many *waiter* is content; once its time is over, with any."""
+    if at < waiter.deadline:
+        return waiter.request.min_amount
+    return waiter.request.amount if may_look and not waiter.looked else 1
 
 
 def _serve(
@@ -84,25 +98,29 @@ def _serve(
     policies: Mapping[QueueName, QueuePolicy],
     runtime: Runtime,
     expired: list[Replace[Task]],
+    *,
+    enough: int,
 ) -> list[Pick]:
     """The picks for one waiter, if there are as many as it waits for."""
     request = waiter.request
     now, at = runtime.wall(), runtime.monotonic()
-    ready: list[tuple[StoredTask, float]] = []
-    for stored, since in candidates.draw(request.queues, at=at):
-        admitted = admit([stored], policies, now)
-        ready += [(candidate, since) for candidate in admitted.ready]
+    ready: list[Candidate] = []
+    for candidate in candidates.draw(request.queues, at=at):
+        admitted = admit([candidate.stored], policies, now)
+        if admitted.ready:
+            ready.append(candidate)
         expired += [
             _replacement(c, lifecycle.expire(c.document, now=now), "expire", runtime)
             for c in admitted.expired
         ]
         if len(ready) >= request.amount:
             break
-    enough = request.min_amount if at < waiter.deadline else 1
     if len(ready) < enough:
-        candidates.restore(ready, now=now)
+        candidates.restore(ready)
         return []
-    return [Pick(waiter, _claim(stored, request.worker, now, runtime)) for stored, _ in ready]
+    # What fell to other servers was drawn after its betters.
+    chosen = sorted((c.stored for c in ready), key=lambda stored: stored.document.claim_order)
+    return [Pick(waiter, _claim(stored, request.worker, now, runtime)) for stored in chosen]
 
 
 def _claim(stored: StoredTask, worker: WorkerId, now: Instant, runtime: Runtime) -> Replace[Task]:

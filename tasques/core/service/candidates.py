@@ -4,141 +4,363 @@ Tasks that were found or made here and not handed out yet, in claim order.
 A search shows a window of what is ready, and shows the same window again until the store refreshes;
 what was just created shows in no search at all. Both come together here, so that one search serves
 many claims and a new task need not wait for a refresh. All of it is a hint: a claim is decided by
-compare-and-set, and an entry that has moved meanwhile merely loses.
+compare-and-set, and an entry that has moved meanwhile merely loses. So whatever is forgotten for
+want of room costs a search and nothing else.
+
+Where other servers take from the same queue, each leaves what falls to the others to them for a
+while; see :mod:`~tasques.core.service.rivalry`.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeAlias
 
 import attrs
 
 from tasques.core.documents import Version
-from tasques.core.queues import QueueName
-from tasques.core.tasks import StoredTask, TaskKey
+from tasques.core.queues import QueueName, TaskId
+from tasques.core.tasks import StoredTask, Task, TaskKey
 from tasques.core.values import Instant
+
+#: What sorts candidates: their priority, whether they fall to others, and the order of claims.
+_Place: TypeAlias = tuple[int, bool, tuple[int, int, int, str]]
+_Heap: TypeAlias = "list[tuple[tuple[int, int, int, str], int, Candidate]]"
+
+#: Versions that are over are remembered, so many at most; one that is not costs a lost
+#: compare-and-set.
+_MOST_SETTLED: Final = 50_000
+
+
+def _nothing(queue: QueueName, id: TaskId) -> bool:
+    return False
 
 
 @attrs.define(eq=False)
+class Candidate:
+    """
+    One version of a task that may be claimed.
+
+    Attributes:
+        known_since: When this version was first heard of here, on the monotonic clock.
+        shown_at: When it was last.
+        is_others: Whether it falls to another server for now.
+        is_live: Neither drawn nor replaced nor forgotten.
+    """
+
+    stored: StoredTask
+    known_since: float
+    shown_at: float
+    is_others: bool = False
+    is_live: bool = True
+
+
 class _Pool:
     """
-    The candidates of one queue: a heap in claim order, of which *live* says what still counts.
+    The candidates of one queue: two heaps in claim order, of which *live* says what still counts.
 
-    By the number of the entry, since a store may give the same object twice: the older entry must
-    not take the younger one with it.
+    Two, because what is left to others for a while must not stand before what is not.
     """
 
-    heap: list[tuple[tuple[int, int, int, str], int, StoredTask, float]] = attrs.Factory(list)
-    live: dict[TaskKey, tuple[int, Version]] = attrs.Factory(dict)
+    def __init__(self) -> None:
+        self.live: dict[TaskKey, Candidate] = {}
+        self.own: _Heap = []
+        self.others: _Heap = []
 
-    def first(self, not_before: float) -> tuple[int, int, int, str] | None:
-        """The order of the first live candidate; drops what is stale or replaced on the way."""
-        while self.heap:
-            order, number, stored, since = self.heap[0]
-            if self.live.get(stored.document.key, (None,))[0] == number:
-                if since >= not_before:
-                    return order
-                del self.live[stored.document.key]
-            heapq.heappop(self.heap)
-        return None
+    def push(self, candidate: Candidate, number: int) -> None:
+        """Enter *candidate*; the *number* tells entries of one order apart."""
+        task = candidate.stored.document
+        self.live[task.key] = candidate
+        heap = self.others if candidate.is_others else self.own
+        if len(heap) > 2 * len(self.live) + 16:
+            _weed(heap)  # what was replaced would lie there until it comes up
+        heapq.heappush(heap, (task.claim_order, number, candidate))
 
-    def pop(self) -> tuple[StoredTask, float]:
-        """Take the first; :meth:`first` must have said that there is one."""
-        _, _, stored, since = heapq.heappop(self.heap)
-        del self.live[stored.document.key]
-        return stored, since
+    def take_out(self, candidate: Candidate) -> None:
+        """Let *candidate* count no more."""
+        candidate.is_live = False
+        del self.live[candidate.stored.document.key]
+
+    def weed(self) -> None:
+        """Keep no more than what counts."""
+        _weed(self.own)
+        _weed(self.others)
+
+
+def _weed(heap: _Heap) -> None:
+    heap[:] = [entry for entry in heap if entry[2].is_live]
+    heapq.heapify(heap)
 
 
 class Candidates:
     """
-    What may be claimed next, bounded in number and age.
+    What may be claimed next, bounded in number, bytes and age over all queues.
 
     Not safe between threads: the dispatcher's lock guards it.
 
     Args:
-        keep_seconds: An older entry no longer counts; a search finds the task again if it is ready.
+        keep_seconds: What was not shown for so long is forgotten: a search finds it again if it is
+            ready.
+        patience_seconds: So long others have for what falls to them.
         limit: More than so many are not kept.
+        max_bytes: More than that neither; but of each queue that is just being asked for, one.
+        falls_to_others: Whether a task is better left to another server for a while.
     """
 
-    def __init__(self, *, keep_seconds: float, limit: int = 10_000) -> None:
+    def __init__(
+        self,
+        *,
+        keep_seconds: float,
+        patience_seconds: float = 0.0,
+        limit: int = 20_000,
+        max_bytes: int = 64 * 2**20,
+        falls_to_others: Callable[[QueueName, TaskId], bool] = _nothing,
+    ) -> None:
         self._keep_seconds = keep_seconds
+        self._patience_seconds = patience_seconds
         self._limit = limit
+        self._max_bytes = max_bytes
+        self._falls_to_others = falls_to_others
         self._pools: dict[QueueName, _Pool] = {}
         self._later: list[tuple[int, int, StoredTask]] = []
+        self._count = 0
+        self._bytes = 0
         self._settled: dict[TaskKey, tuple[Version, float]] = {}
+        self._settled_in: Counter[QueueName] = Counter()
         self._tie = itertools.count()
 
-    def put(self, stored: StoredTask, *, now: Instant, at: float) -> None:
+    def __len__(self) -> int:
+        """How many there are, those for later included."""
+        return self._count
+
+    @property
+    def approximate_bytes(self) -> int:
+        """About what all of them take."""
+        return self._bytes
+
+    # ------------------------------------------------------------------------- what is known
+
+    def put(self, stored: StoredTask, *, now: Instant, at: float) -> bool:
         """
         Remember *stored*, unless that version is known to be over.
 
         Args:
             now: By the wall clock: what is due later is kept apart until then.
             at: By the monotonic clock: since when it is known.
+
+        Returns:
+            Whether it may be claimed and was not known before.
         """
-        settled = self._settled.get(stored.document.key)
+        task = stored.document
+        settled = self._settled.get(task.key)
         if settled is not None and stored.version <= settled[0]:
-            return
-        if stored.document.run_at > now:
-            if len(self._later) < self._limit:
-                entry = (stored.document.run_at.nanoseconds, next(self._tie), stored)
-                heapq.heappush(self._later, entry)
-            return
-        pool = self._pools.setdefault(stored.document.queue, _Pool())
-        known = pool.live.get(stored.document.key)
-        if known is not None and stored.version < known[1]:
-            return
-        if known is None and len(pool.live) >= self._limit:
-            return
-        number = next(self._tie)
-        pool.live[stored.document.key] = (number, stored.version)
-        heapq.heappush(pool.heap, (stored.document.claim_order, number, stored, at))
+            return False
+        if task.run_at > now:
+            entry = (task.run_at.nanoseconds, next(self._tie), stored)
+            heapq.heappush(self._later, entry)
+            self._note(task, at)
+            return False
+        return self._put(stored, at)
+
+    def _put(self, stored: StoredTask, at: float) -> bool:
+        task = stored.document
+        pool = self._pools.get(task.queue)
+        if pool is None:
+            pool = self._pools[task.queue] = _Pool()
+        known = pool.live.get(task.key)
+        if known is not None and stored.version <= known.stored.version:
+            if stored.version == known.stored.version:
+                self._show_again(pool, known, at)
+            return False
+        if known is not None:
+            self._forget(pool, known)
+        is_others = self._falls_to_others(task.queue, task.id)
+        self._enter(pool, Candidate(stored, at, at, is_others=is_others), at)
+        return True
+
+    def _show_again(self, pool: _Pool, known: Candidate, at: float) -> None:
+        known.shown_at = at
+        # Whoever did not take in twice that time what falls to them is not there.
+        if known.is_others and at - known.known_since >= 2 * self._patience_seconds:
+            self._forget(pool, known)
+            self._enter(pool, attrs.evolve(known, is_others=False, is_live=True), at)
+
+    def _enter(self, pool: _Pool, candidate: Candidate, at: float) -> None:
+        pool.push(candidate, next(self._tie))
+        self._note(candidate.stored.document, at)
 
     def ripen(self, *, now: Instant, at: float) -> None:
         """Let those whose time has come count with the rest."""
         while self._later and self._later[0][0] <= now.nanoseconds:
-            self.put(heapq.heappop(self._later)[2], now=now, at=at)
+            stored = heapq.heappop(self._later)[2]
+            self._strike(stored.document)
+            self.put(stored, now=now, at=at)
 
     @property
     def next_due(self) -> Instant | None:
         """When the next of those kept apart is due."""
         return Instant(self._later[0][0]) if self._later else None
 
-    def draw(
-        self, queues: tuple[QueueName, ...], *, at: float
-    ) -> Iterator[tuple[StoredTask, float]]:
-        """
-        Take candidates of *queues* (of all, if empty) in claim order, each with its ``at``.
+    def has_any(self, queues: tuple[QueueName, ...], *, at: float) -> bool:
+        """Whether there is anything left to draw of *queues*, of all if empty."""
+        return any(self._first(pool, at) is not None for pool in self._asked(queues))
 
-        What is not used goes back by :meth:`restore`.
-        """
-        not_before = at - self._keep_seconds
-        names = queues or tuple(self._pools)
-        pools = [self._pools[name] for name in names if name in self._pools]
-        while pools:
-            orders = [(order, i) for i, p in enumerate(pools) if (order := p.first(not_before))]
-            if not orders:
-                return
-            yield pools[min(orders)[1]].pop()
+    # --------------------------------------------------------------------------- drawing
 
-    def restore(self, drawn: Iterable[tuple[StoredTask, float]], *, now: Instant) -> None:
-        """Put back what was drawn and not used."""
-        for stored, at in drawn:
-            self.put(stored, now=now, at=at)
+    def draw(self, queues: tuple[QueueName, ...], *, at: float) -> Iterator[Candidate]:
+        """
+        Take candidates of *queues* (of all, if empty) in claim order.
+
+        Of one priority, those that fall to others come last, and only once these had time to take
+        them. What is not used goes back by :meth:`restore`.
+        """
+        heads: list[tuple[_Place, int, _Pool, Candidate]] = []
+        for number, pool in enumerate(self._asked(queues)):
+            self._enter_head(heads, number, pool, at)
+        while heads:
+            _, number, pool, candidate = heapq.heappop(heads)
+            if candidate.is_live:
+                self._forget(pool, candidate)
+                yield candidate
+            self._enter_head(heads, number, pool, at)
+
+    def _asked(self, queues: tuple[QueueName, ...]) -> list[_Pool]:
+        return [self._pools[name] for name in queues or self._pools if name in self._pools]
+
+    def _enter_head(
+        self,
+        heads: list[tuple[_Place, int, _Pool, Candidate]],
+        number: int,
+        pool: _Pool,
+        at: float,
+    ) -> None:
+        first = self._first(pool, at)
+        if first is not None:
+            place, candidate = first
+            heapq.heappush(heads, (place, number, pool, candidate))
+
+    def _first(self, pool: _Pool, at: float) -> tuple[_Place, Candidate] | None:
+        own, others = self._top(pool, pool.own, at), self._top(pool, pool.others, at)
+        if others is not None and at - others.known_since < self._patience_seconds:
+            others = None
+        places = [
+            ((order[0], candidate.is_others, order), candidate)
+            for candidate in (own, others)
+            if candidate is not None and (order := candidate.stored.document.claim_order)
+        ]
+        return min(places, key=lambda place: place[0], default=None)
+
+    def _top(self, pool: _Pool, heap: _Heap, at: float) -> Candidate | None:
+        """The first of *heap* that counts; what is stale or replaced is dropped on the way."""
+        while heap:
+            candidate = heap[0][2]
+            if candidate.is_live and at - candidate.shown_at <= self._keep_seconds:
+                return candidate
+            if candidate.is_live:
+                self._forget(pool, candidate)
+            heapq.heappop(heap)
+        return None
+
+    def restore(self, drawn: Iterable[Candidate]) -> None:
+        """Put back what was drawn and not used, as if it had never been away."""
+        for candidate in drawn:
+            pool = self._pools.setdefault(candidate.stored.document.queue, _Pool())
+            if candidate.stored.document.key not in pool.live:
+                candidate.is_live = True
+                self._enter(pool, candidate, candidate.shown_at)
+
+    # -------------------------------------------------------------------- what is over
 
     def settle(self, key: TaskKey, version: Version, *, at: float) -> None:
         """Know that *version* and all before it are over, however often a search still shows them."""
-        self._settled.pop(key, None)  # so that the oldest stay in front
+        # The oldest stay in front. Two go for one that comes, so that the old do not pile up.
+        if self._settled.pop(key, None) is None:
+            self._settled_in[key.queue] += 1
         self._settled[key] = (version, at)
+        for _ in range(2):
+            oldest = next(iter(self._settled))
+            is_over = self._settled[oldest][1] < at - self._keep_seconds
+            if is_over or len(self._settled) > _MOST_SETTLED:
+                self._unsettle(oldest)
+
+    def _unsettle(self, key: TaskKey) -> None:
+        del self._settled[key]
+        self._settled_in[key.queue] -= 1
+        if not self._settled_in[key.queue]:
+            del self._settled_in[key.queue]
+
+    def settled(self, queues: tuple[QueueName, ...]) -> int:
+        """How many versions of *queues* are over, that a search may still show."""
+        if not queues:
+            return len(self._settled)
+        return sum(self._settled_in[queue] for queue in queues)
+
+    # ----------------------------------------------------------------------- forgetting
+
+    def clear(self, queue: QueueName) -> None:
+        """Forget what is known of *queue*: it belongs in another order now."""
+        pool = self._pools.pop(queue, None)
+        if pool is not None:
+            for candidate in list(pool.live.values()):
+                self._forget(pool, candidate)
 
     def prune(self, *, at: float) -> None:
         """Forget what is older than any search could show, and pools that are empty."""
-        not_before = at - self._keep_seconds
         for key in list(itertools.islice(self._settled, 1000)):
-            if self._settled[key][1] >= not_before:
+            if self._settled[key][1] >= at - self._keep_seconds:
                 break
-            del self._settled[key]
+            self._unsettle(key)
         for name in [n for n, pool in self._pools.items() if not pool.live]:
             del self._pools[name]
+
+    def _forget(self, pool: _Pool, candidate: Candidate) -> None:
+        pool.take_out(candidate)
+        self._strike(candidate.stored.document)
+
+    def _note(self, task: Task, at: float) -> None:
+        self._count += 1
+        self._bytes += task.approximate_bytes
+        if self._is_full:
+            self._make_room(task.queue, at)
+
+    def _strike(self, task: Task) -> None:
+        self._count -= 1
+        self._bytes -= task.approximate_bytes
+
+    @property
+    def _is_full(self) -> bool:
+        return self._count > self._limit or self._bytes > self._max_bytes
+
+    def _make_room(self, queue: QueueName, at: float) -> None:
+        """
+        Forget the worse half of each pool, so that it is long before this is to be done again.
+
+        Of those for later, the half that is due last. Where single tasks of ever so many queues fill
+        it all, those go whose queues have been known for the longest, but not what came for *queue*.
+        """
+        for pool in self._pools.values():
+            self._halve(pool, at)
+        self._later.sort()
+        half = len(self._later) // 2
+        for _, _, stored in self._later[half:]:
+            self._strike(stored.document)
+        del self._later[half:]
+        for name in [name for name in self._pools if name != queue]:
+            if not self._is_full:
+                break
+            self.clear(name)
+
+    def _halve(self, pool: _Pool, at: float) -> None:
+        fresh: list[Candidate] = []
+        for candidate in list(pool.live.values()):
+            if at - candidate.shown_at <= self._keep_seconds:
+                fresh.append(candidate)
+            else:
+                self._forget(pool, candidate)
+        fresh.sort(key=lambda candidate: candidate.stored.document.claim_order)
+        for candidate in fresh[(len(fresh) + 1) // 2 :]:
+            self._forget(pool, candidate)
+        pool.weed()

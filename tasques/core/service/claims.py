@@ -29,34 +29,23 @@ from typing import Final
 import attrs
 
 from tasques.core import errors
-from tasques.core.documents import Stored
 from tasques.core.policies import QueuePolicy
-from tasques.core.ports import (
-    Blocked,
-    ClaimableQuery,
-    Rejected,
-    Replace,
-    Runtime,
-    TaskStore,
-    Unknown,
-    WriteOutcome,
-    Written,
-)
+from tasques.core.ports import ClaimableQuery, Runtime, TaskStore, Written
 from tasques.core.queues import QueueName
 from tasques.core.service.allotment import Allotment, Policies, allot, giving_back
 from tasques.core.service.candidates import Candidates
+from tasques.core.service.confirmation import Confirmation
 from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.meter import Meter
-from tasques.core.service.search_schedule import SearchSchedule
+from tasques.core.service.rivalry import Rivalries
+from tasques.core.service.search_schedule import SearchSchedule, search_period
 from tasques.core.service.settlement import Settlement
 from tasques.core.service.waiting import ClaimAnswer, ClaimRequest, Waiter
-from tasques.core.tasks import StoredTask, Task
+from tasques.core.tasks import StoredTask
 from tasques.core.values import Duration
 
 _log = logging.getLogger(__name__)
 
-#: How long a claim whose outcome is unknown may keep the others waiting.
-_RESOLVE_SECONDS: Final = 2.0
 #: How long past its deadline a caller waits for a round that hangs.
 _GRACE_SECONDS: Final = 5.0
 #: The pause after a round that failed unexpectedly.
@@ -110,18 +99,32 @@ class ClaimDispatcher:
         self._held = held or HeldTasks(runtime)
         self._store = store
         self._runtime = runtime
-        self._settlement = Settlement(store, runtime, meter)
         self._policies = policies
         self._gate = gate
         self._let_pass = let_pass
         self._prepare = prepare
         lag = store.traits.visibility_lag
-        self._schedule = SearchSchedule(runtime, lag)
         # What can be found at once need not be remembered for those who come later.
         self._keeps_unwanted = lag.nanoseconds > 0
-        self._candidates = Candidates(keep_seconds=2 * max(lag.seconds, self._schedule.interval))
+        self._rivalries = Rivalries(runtime)
+        period = search_period(lag)
+        self._candidates = Candidates(
+            keep_seconds=2 * max(lag.seconds, period),
+            patience_seconds=period,
+            falls_to_others=self._rivalries.falls_to_others,
+        )
+        self._schedule = SearchSchedule(runtime, lag, self._candidates, self._rivalries.slots)
         self._lock = runtime.condition()
         self._wake = runtime.condition(self._lock)
+        self._confirmation = Confirmation(
+            store,
+            runtime,
+            Settlement(store, runtime, meter),
+            lock=self._lock,
+            candidates=self._candidates,
+            schedule=self._schedule,
+            rivalries=self._rivalries,
+        )
         self._waiters: dict[int, Waiter] = {}
         self._registered = 0
         self._stepping = False
@@ -283,26 +286,45 @@ class ClaimDispatcher:
             gone = [waiter for waiter in self._waiters.values() if not waiter.is_connected()]
             for waiter in gone:
                 self._close(waiter)
-            queries = [] if self._closed else self._queries()
-            last = self._registered
         for waiter in gone:
             waiter.deliver(())  # nobody reads it, but a thread may be waiting for it
+        self._serve(before_search=True)
+        self._search()
+        self._serve()
+        self._answer_overdue()
+
+    def _serve(self, *, before_search: bool = False) -> None:
+        """
+        Hand out what is known.
+
+        Args:
+            before_search: Only to those who are not to be searched for first.
+        """
+        for _ in range(_TRIES_PER_ROUND):
+            with self._lock:
+                allotment = self._allot(before_search=before_search)
+            if not allotment:
+                break
+            self._confirm(allotment)
+
+    def _search(self) -> None:
+        with self._lock:
+            queries = [] if self._closed else self._queries()
+            last = self._registered
+        if not queries:
+            return
+        began = self._runtime.monotonic()
         try:
-            found = self._store.find_claimable(queries) if queries else ()
+            found = self._store.find_claimable(queries)
         except errors.Unavailable as failure:
             with self._lock:
                 self._schedule.failed(queries, failure)
         else:
-            self._absorb({q.queues: hits for q, hits in zip(queries, found, strict=True)}, last)
             with self._lock:
-                self._schedule.answered(queries)
-        for _ in range(_TRIES_PER_ROUND):
-            with self._lock:
-                allotment = self._allot()
-            if not allotment:
-                break
-            self._confirm(allotment)
-        self._answer_overdue()
+                news = self._absorb(
+                    {q.queues: hits for q, hits in zip(queries, found, strict=True)}, last
+                )
+                self._schedule.answered(queries, found, news, began)
 
     def _queries(self) -> list[ClaimableQuery]:
         # Tasks of a paused queue would fill the answer, and hide those of others.
@@ -312,23 +334,33 @@ class ClaimDispatcher:
 
     def _absorb(
         self, found: Mapping[tuple[QueueName, ...], Sequence[StoredTask]], last: int
-    ) -> None:
+    ) -> list[int]:
+        """Remember what was *found*; returns how many of each were not known before."""
+        at, now = self._runtime.monotonic(), self._runtime.wall()
+        self._candidates.prune(at=at)
+        self._rivalries.forget_old()
+        news = [
+            sum(self._candidates.put(stored, now=now, at=at) for stored in hits)
+            for hits in found.values()
+        ]
         # Whoever registered after the search began was not looked for.
-        with self._lock:
-            at, now = self._runtime.monotonic(), self._runtime.wall()
-            self._candidates.prune(at=at)
-            self._candidates.ripen(now=now, at=at)
-            for hits in found.values():
-                for stored in hits:
-                    self._candidates.put(stored, now=now, at=at)
-            for waiter in self._waiters.values():
-                if waiter.number <= last and waiter.request.queues in found:
-                    waiter.looked = True
+        for waiter in self._waiters.values():
+            if waiter.number <= last and waiter.request.queues in found:
+                waiter.looked = True
+        return news
 
-    def _allot(self) -> Allotment:
+    def _allot(self, *, before_search: bool) -> Allotment:
         if self._closed or self._schedule.is_quiet or self._is_shut():
             return Allotment()
-        return allot(self._waiters.values(), self._candidates, self._policies, self._runtime)
+        self._candidates.ripen(now=self._runtime.wall(), at=self._runtime.monotonic())
+        waiters = [
+            waiter
+            for waiter in self._waiters.values()
+            if not (before_search and self._schedule.is_due(waiter))
+        ]
+        return allot(
+            waiters, self._candidates, self._policies, self._runtime, may_look=before_search
+        )
 
     def _is_shut(self) -> bool:
         try:
@@ -339,17 +371,8 @@ class ClaimDispatcher:
 
     def _confirm(self, allotment: Allotment) -> None:
         """Have the decisions written, and deliver what was won."""
-        writes = allotment.writes
-        outcomes = self._store.write(writes)
-        resolve_until = self._runtime.monotonic() + _RESOLVE_SECONDS
-        won: dict[Waiter, list[StoredTask]] = {}
-        for pick, outcome in zip(allotment.picks, outcomes, strict=False):
-            stored = self._won(pick.write, outcome, resolve_until)
-            if stored is not None:
-                won.setdefault(pick.waiter, []).append(stored)
+        won = self._confirmation.confirm(allotment)
         with self._lock:
-            for write, outcome in zip(writes, outcomes, strict=True):
-                self._remember(write, outcome)
             present = [waiter for waiter in won if self._close(waiter)]
         for waiter in present:
             claimed = won.pop(waiter)
@@ -358,29 +381,6 @@ class ClaimDispatcher:
             waiter.deliver(claimed)
         for undelivered in won.values():
             self.give_back(undelivered)
-
-    def _won(
-        self, write: Replace[Task], outcome: WriteOutcome[Task], until: float
-    ) -> StoredTask | None:
-        if isinstance(outcome, Written):
-            return outcome.stored
-        if not isinstance(outcome, Unknown):
-            return None
-        try:
-            settled = self._settlement.settle(write, deadline=until, first=outcome)
-        except errors.TasquesError:
-            return None  # Should it have been ours after all, its time-out brings it back.
-        return settled if isinstance(settled, Stored) else None
-
-    def _remember(self, write: Replace[Task], outcome: WriteOutcome[Task]) -> None:
-        at = self._runtime.monotonic()
-        match outcome:
-            case Rejected() | Blocked():
-                self._schedule.back_off()
-            case Written(stored):
-                self._candidates.settle(write.document.key, stored.version, at=at)
-            case _:
-                self._candidates.settle(write.document.key, write.expected, at=at)
 
     def _close(self, waiter: Waiter) -> bool:
         """Let nothing more be delivered to *waiter*; whether that was still open."""

@@ -1,13 +1,16 @@
 """
 When to search, and for what, on behalf of all who wait.
 
-One query for each distinct set of queues; not again before half the store's visibility lag is over,
-since it would show the same; and after trouble not before a growing random pause.
+One query for each distinct set of queues. It comes again after a quarter of the store's visibility
+lag, so that a task waits for its search much shorter than for being searchable; and at once when
+all that the last one showed was taken. Where the store may know more than it shows, that next one
+demands to see everything, within a budget. After trouble the store is left alone for a growing
+random pause.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, TypeAlias
 
 import attrs
@@ -15,79 +18,186 @@ import attrs
 from tasques.core import errors
 from tasques.core.ports import ClaimableQuery, Runtime
 from tasques.core.queues import QueueName
+from tasques.core.service.candidates import Candidates
+from tasques.core.service.pace import FreshBudget, Pace
 from tasques.core.service.waiting import Waiter
-from tasques.core.values import Duration
+from tasques.core.tasks import StoredTask
+from tasques.core.values import Duration, Instant
 
 QueueSet: TypeAlias = tuple[QueueName, ...]
 
 _SHORTEST_INTERVAL_SECONDS: Final = 0.05
-_LONGEST_BACKOFF_SECONDS: Final = 2.0
 #: A search asks for more than is wanted now: what is left serves those who come before the next one.
-_SMALLEST_SEARCH: Final = 500
+_SMALLEST_SEARCH: Final = 50
 #: Elasticsearch's window of results.
 _LARGEST_SEARCH: Final = 10_000
+#: An answer should not be larger than that, by what tasks of these queues took so far.
+_LARGEST_ANSWER_BYTES: Final = 16 * 2**20
 
 
 @attrs.define(eq=False)
 class _Search:
-    """The last search for one set of queues."""
+    """
+    The last search for one set of queues.
 
-    at: float = float("-inf")
+    Attributes:
+        ended: When it was answered, or failed.
+        taken: So many tasks were taken since.
+        shown: So many it showed; a claimed task is shown until the store has noticed.
+        is_full: Whether there may be more behind them.
+        names: The queues of what it showed.
+        mean_bytes: What one of them took.
+    """
+
+    ended: float = float("-inf")
+    taken: int = 0
+    shown: int = 0
+    is_full: bool = False
+    names: QueueSet = ()
+    mean_bytes: float = 1000.0
     failure: errors.Unavailable | None = None
 
 
 class SearchSchedule:
-    """Not safe between threads: the dispatcher's lock guards it."""
+    """
+    Not safe between threads: the dispatcher's lock guards it.
 
-    def __init__(self, runtime: Runtime, visibility_lag: Duration) -> None:
+    Args:
+        slots: Among about how many servers a queue is shared.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        visibility_lag: Duration,
+        candidates: Candidates,
+        slots: Callable[[QueueName], int],
+    ) -> None:
         self._runtime = runtime
         self._sees_at_once = visibility_lag.nanoseconds == 0
-        # Half the lag: a task waits for its search about as long as for being searchable.
-        self.interval = max(visibility_lag.seconds / 2, _SHORTEST_INTERVAL_SECONDS)
+        self._period = search_period(visibility_lag)
+        self._candidates = candidates
+        self._slots = slots
         self._searches: dict[QueueSet, _Search] = {}
-        self._failures = 0
-        self._quiet_until = float("-inf")
+        self._pace = Pace(runtime)
+        self._fresh = FreshBudget()
+
+    # ------------------------------------------------------------------------------ when
+
+    def is_due(self, waiter: Waiter) -> bool:
+        """Whether what is known has been known for so long that *waiter* is to be searched for."""
+        search = self._searches.get(waiter.request.queues)
+        if search is None or (self._sees_at_once and not waiter.looked):
+            return True
+        return self._runtime.monotonic() >= search.ended + self._pace.interval(self._period)
+
+    def next_moment(self, waiters: Iterable[Waiter]) -> float:
+        """When the next search is due, on the monotonic clock; infinite if nobody waits."""
+        used_up: dict[QueueSet, float] = {}
+        moments = (self._moment(waiter, used_up) for waiter in waiters)
+        return max(min(moments, default=float("inf")), self._pace.quiet_until)
+
+    def _moment(self, waiter: Waiter, used_up: dict[QueueSet, float]) -> float:
+        """When a search is due for *waiter*; *used_up* remembers :meth:`_used_up_moment`."""
+        queues = waiter.request.queues
+        search = self._searches.get(queues)
+        if search is None or (self._sees_at_once and not waiter.looked):
+            return float("-inf")
+        if queues not in used_up:
+            used_up[queues] = self._used_up_moment(queues, search)
+        again = min(search.ended + self._pace.interval(self._period), used_up[queues])
+        return again if waiter.looked else min(again, waiter.deadline)
+
+    def _used_up_moment(self, queues: QueueSet, search: _Search) -> float:
+        """When to search again because all that was shown is taken; infinite if it is not."""
+        if not self._is_used_up(queues, search):
+            return float("inf")
+        soon = search.ended + self._pace.interval(_SHORTEST_INTERVAL_SECONDS)
+        # Without seeing more than the last time it is of use only if there is more behind.
+        return soon if search.is_full else max(soon, self._fresh.next_at)
+
+    def _is_used_up(self, queues: QueueSet, search: _Search) -> bool:
+        if self._sees_at_once or not search.shown:
+            return False
+        return not self._candidates.has_any(queues, at=self._runtime.monotonic())
+
+    # ------------------------------------------------------------------------------ what
 
     def queries(self, waiters: Collection[Waiter]) -> list[ClaimableQuery]:
         """What to search for now, if anything."""
         at, now = self._runtime.monotonic(), self._runtime.wall()
         self._forget({waiter.request.queues for waiter in waiters}, at)
-        if at < self._quiet_until:
+        if self.is_quiet:
             return []
         wanted: dict[QueueSet, int] = {}
         for waiter in waiters:
             queues = waiter.request.queues
             wanted[queues] = wanted.get(queues, 0) + waiter.request.amount
-        due = dict.fromkeys(w.request.queues for w in waiters if at >= self._moment(w))
-        return [
-            ClaimableQuery(
-                queues=queues,
-                now=now,
-                limit=min(max(4 * wanted[queues], _SMALLEST_SEARCH), _LARGEST_SEARCH),
+        used_up: dict[QueueSet, float] = {}
+        due = dict.fromkeys(w.request.queues for w in waiters if at >= self._moment(w, used_up))
+        return [self._query(queues, wanted[queues], at, now) for queues in due]
+
+    def _query(self, queues: QueueSet, wanted: int, at: float, now: Instant) -> ClaimableQuery:
+        search = self._searches.get(queues) or _Search()
+        is_used_up = self._is_used_up(queues, search)
+        fresh = search.names if is_used_up and at >= self._fresh.next_at else ()
+        # As much again as was taken since the last one: what a busy queue needs until the next.
+        limit = 2 * max(wanted, search.taken) * self._servers(search.names or queues)
+        if not fresh:
+            # They are shown still, and must not hide what is behind them.
+            limit += self._candidates.settled(queues)
+        limit = max(limit, _SMALLEST_SEARCH)
+        most = max(int(_LARGEST_ANSWER_BYTES / search.mean_bytes), 1)
+        return ClaimableQuery(
+            queues=queues, now=now, limit=min(limit, most, _LARGEST_SEARCH), fresh=fresh
+        )
+
+    def _servers(self, queues: QueueSet) -> int:
+        return max((self._slots(queue) for queue in queues), default=1)
+
+    # ------------------------------------------------------------------------ what became of it
+
+    def answered(
+        self,
+        queries: Sequence[ClaimableQuery],
+        found: Sequence[Sequence[StoredTask]],
+        news: Sequence[int],
+        began: float,
+    ) -> None:
+        """
+        The store answered *queries* with *found*; *began* is when it was asked.
+
+        Args:
+            news: How many of each were not known before.
+        """
+        at = self._runtime.monotonic()
+        self._pace.recover(at - began)
+        if any(query.fresh for query in queries):
+            new = sum(count for query, count in zip(queries, news, strict=True) if query.fresh)
+            servers = max(self._servers(query.fresh) for query in queries)
+            self._fresh.spend(at - began, at=at, servers=servers, was_worth_it=new > 0)
+        for query, hits in zip(queries, found, strict=True):
+            sizes = sum(stored.document.approximate_bytes for stored in hits)
+            self._searches[query.queues] = _Search(
+                ended=at,
+                shown=len(hits),
+                is_full=len(hits) >= query.limit,
+                names=tuple(sorted({stored.document.queue for stored in hits})),
+                mean_bytes=sizes / len(hits) if hits else _Search().mean_bytes,
             )
-            for queues in due
-        ]
 
-    def _moment(self, waiter: Waiter) -> float:
-        """When a search is due for *waiter*."""
-        search = self._searches.get(waiter.request.queues)
-        if search is None or (self._sees_at_once and not waiter.looked):
-            return float("-inf")
-        again = search.at + self.interval
-        return again if waiter.looked else min(again, waiter.deadline)
-
-    def answered(self, queries: Iterable[ClaimableQuery]) -> None:
-        """The store answered *queries*."""
-        for query in queries:
-            self._failures = 0
-            self._searches[query.queues] = _Search(at=self._runtime.monotonic())
+    def note_taken(self, queues: QueueSet, count: int) -> None:
+        """Those who wait for *queues* got so many tasks."""
+        search = self._searches.get(queues)
+        if search is not None:
+            search.taken += count
 
     def failed(self, queries: Iterable[ClaimableQuery], failure: errors.Unavailable) -> None:
         """The store could not answer *queries*."""
         self.back_off()
         for query in queries:
             search = self._searches.setdefault(query.queues, _Search())
-            search.failure = failure
+            search.ended, search.failure = self._runtime.monotonic(), failure
 
     def failure_of(self, waiter: Waiter) -> errors.Unavailable | None:
         """Why the last search for *waiter* failed; None if it did not."""
@@ -96,22 +206,20 @@ class SearchSchedule:
 
     def back_off(self) -> None:
         """The store has too much to do, or is not there: leave it alone for a while."""
-        self._failures = min(self._failures + 1, 10)
-        longest = min(0.05 * 2**self._failures, _LONGEST_BACKOFF_SECONDS)
-        self._quiet_until = self._runtime.monotonic() + self._runtime.random() * longest
+        self._pace.back_off()
 
     @property
     def is_quiet(self) -> bool:
         """Whether the store is to be left alone."""
-        return self._runtime.monotonic() < self._quiet_until
-
-    def next_moment(self, waiters: Iterable[Waiter]) -> float:
-        """When the next search is due, on the monotonic clock; infinite if nobody waits."""
-        moments = (self._moment(waiter) for waiter in waiters)
-        return max(min(moments, default=float("inf")), self._quiet_until)
+        return self._runtime.monotonic() < self._pace.quiet_until
 
     def _forget(self, used: Collection[QueueSet], at: float) -> None:
-        stale = at - 10 * self.interval
+        stale = at - 10 * self._period
         for queues, search in list(self._searches.items()):
-            if queues not in used and search.at < stale:
+            if queues not in used and search.ended < stale:
                 del self._searches[queues]
+
+
+def search_period(visibility_lag: Duration) -> float:
+    """How often to search while somebody waits, in seconds."""
+    return max(visibility_lag.seconds / 4, _SHORTEST_INTERVAL_SECONDS)

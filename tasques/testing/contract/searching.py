@@ -128,6 +128,18 @@ class SearchingContract(StoreFixtures):
         found = [list(proposed) for proposed in store.find_claimable(queries)]
         assert found == [[two], [], [one], [one, two, three], [one, two, three], [one, three]]
 
+    def test_a_fresh_search_sees_what_was_just_acknowledged(self, store: TaskStore) -> None:
+        """G9: nobody has to wait for a store that shows things late; other queues may still."""
+        one, two, other = written(store, queued("a"), queued("b"), queued("c"))
+        never = QueueName("never-used")
+        queries = [
+            ClaimableQuery(queues=(A, never), now=NOW, limit=10, fresh=(A, never)),
+            ClaimableQuery(queues=(), now=NOW, limit=10, fresh=(B,)),
+        ]
+        first, every = (list(proposed) for proposed in store.find_claimable(queries))
+        assert first == [one]
+        assert [found for found in every if found != other] == [one, two]
+
     def test_a_search_gives_no_more_than_asked_for(self, store: TaskStore, settle: Settle) -> None:
         """G8, G9: the first ones of the order, not just any."""
         stored = written(store, *(queued("ab"[n % 2], priority=n % 5) for n in range(30)))

@@ -1,0 +1,117 @@
+"""
+Decisions to claim are confirmed in one batch, and what becomes of them teaches.
+
+A version that was written, or that somebody else was first to write, is over, and searches may show
+it for a while yet; a store that refuses has too much to do; and lost races tell of other servers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from tasques.core import errors
+from tasques.core.documents import Stored
+from tasques.core.ports import (
+    Blocked,
+    Conflict,
+    Rejected,
+    Replace,
+    Runtime,
+    TaskStore,
+    Unknown,
+    WriteOutcome,
+    Written,
+)
+from tasques.core.ports.runtime import Condition
+from tasques.core.queues import QueueName
+from tasques.core.service.allotment import Allotment
+from tasques.core.service.candidates import Candidates
+from tasques.core.service.rivalry import Rivalries
+from tasques.core.service.search_schedule import SearchSchedule
+from tasques.core.service.settlement import Settlement
+from tasques.core.service.waiting import Waiter
+from tasques.core.tasks import StoredTask, Task, TaskKey
+
+#: How long a claim whose outcome is unknown may keep the others waiting.
+_RESOLVE_SECONDS: Final = 2.0
+
+
+class Confirmation:
+    """
+    Has decisions written.
+
+    Args:
+        lock: Guards *candidates*, *schedule* and *rivalries*.
+    """
+
+    def __init__(
+        self,
+        store: TaskStore,
+        runtime: Runtime,
+        settlement: Settlement[TaskKey, Task],
+        *,
+        lock: Condition,
+        candidates: Candidates,
+        schedule: SearchSchedule,
+        rivalries: Rivalries,
+    ) -> None:
+        self._store = store
+        self._runtime = runtime
+        self._settlement = settlement
+        self._lock = lock
+        self._candidates = candidates
+        self._schedule = schedule
+        self._rivalries = rivalries
+
+    def confirm(self, allotment: Allotment) -> dict[Waiter, list[StoredTask]]:
+        """Have it all written, in one batch; returns what was won, in claim order for each."""
+        writes = allotment.writes
+        outcomes = self._store.write(writes)
+        resolve_until = self._runtime.monotonic() + _RESOLVE_SECONDS
+        won: dict[Waiter, list[StoredTask]] = {}
+        for pick, outcome in zip(allotment.picks, outcomes, strict=False):
+            stored = self._won(pick.write, outcome, resolve_until)
+            if stored is not None:
+                won.setdefault(pick.waiter, []).append(stored)
+        with self._lock:
+            for write, outcome in zip(writes, outcomes, strict=True):
+                self._remember(write, outcome)
+            self._learn(allotment, outcomes)
+        return won
+
+    def _won(
+        self, write: Replace[Task], outcome: WriteOutcome[Task], until: float
+    ) -> StoredTask | None:
+        if isinstance(outcome, Written):
+            return outcome.stored
+        if not isinstance(outcome, Unknown):
+            return None
+        try:
+            settled = self._settlement.settle(write, deadline=until, first=outcome)
+        except errors.TasquesError:
+            return None  # Should it have been ours after all, its time-out brings it back.
+        return settled if isinstance(settled, Stored) else None
+
+    def _remember(self, write: Replace[Task], outcome: WriteOutcome[Task]) -> None:
+        at = self._runtime.monotonic()
+        match outcome:
+            case Rejected() | Blocked():
+                self._schedule.back_off()
+            case Written(stored):
+                self._candidates.settle(write.document.key, stored.version, at=at)
+            case _:
+                self._candidates.settle(write.document.key, write.expected, at=at)
+
+    def _learn(self, allotment: Allotment, outcomes: Sequence[WriteOutcome[Task]]) -> None:
+        """Note who took how much, and where others were first."""
+        tried: Counter[QueueName] = Counter()
+        lost: Counter[QueueName] = Counter()
+        for pick, outcome in zip(allotment.picks, outcomes, strict=False):
+            tried[pick.write.document.queue] += 1
+            lost[pick.write.document.queue] += isinstance(outcome, Conflict)
+            self._schedule.note_taken(pick.waiter.request.queues, 1)
+        for queue, count in tried.items():
+            if self._rivalries.note(queue, tried=count, lost=lost[queue]):
+                self._candidates.clear(queue)
