@@ -70,7 +70,7 @@ def test_what_is_dear_takes_a_twentieth_of_the_time(
         budget.spend(seconds, at=at, servers=servers, was_worth_it=was_worth_it)
         spent_so_far += seconds
         assert spent_so_far <= 0.05 * budget.next_at + 1e-9
-        assert budget.next_at - at >= max(0.1, 19 * seconds * servers - 1e-9)
+        assert budget.next_at - at >= max(0.1, 19 * seconds * servers) - 1e-9
 
 
 def test_what_brought_nothing_is_repeated_less_and_less() -> None:

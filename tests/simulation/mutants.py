@@ -51,8 +51,6 @@ from tasques.core.service.clock import ClockWatch
 from tasques.core.service.confirmation import Confirmation
 from tasques.core.service.election import Election
 from tasques.core.service.group_commit import GroupCommit
-from tasques.core.service.group_read import GroupRead
-from tasques.core.service.queue_health import QueueHealth
 from tasques.core.service.settlement import Overtaken, Settlement
 from tasques.core.service.task_service import TaskService
 from tasques.core.tasks import State, Task
