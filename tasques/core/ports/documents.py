@@ -194,20 +194,20 @@ class DocumentStore(Protocol[K_contra, D]):
 
     Guarantees, each tested for every store by the contract suite:
 
-    G1. Outcomes come one for each item, in the order of the items.
-    G2. Of any number of creates of one key, at most one is ``Written``.
-    G3. ``Written`` for a replace, ``Deleted`` for a delete, means that the version before was
-        *expected*, and that no other write came between.
-    G4. A write's version is greater than every earlier version of that document, also where it was
-        deleted in between.
-    G5. One item's failure leaves its neighbours alone.
-    G6. ``get`` sees the last ``Written`` or ``Deleted`` of every writer at once.
-    G7. What was ``Written`` reads back equal in every field.
-    G10. A document that is not of this kind is ``Malformed`` to ``get``, left out by searches, and
-         hinders no other.
-    G11. All methods may be called from several threads at once.
-    G13. Where only some of what is asked for cannot be read, that alone is ``Unreadable`` to
-         ``get``; it never stands for a document that is not there.
+    - G1. Outcomes come one for each item, in the order of the items.
+    - G2. Of any number of creates of one key, at most one is ``Written``.
+    - G3. ``Written`` for a replace, ``Deleted`` for a delete, means that the version before was
+      *expected*, and that no other write came between.
+    - G4. A write's version is greater than every earlier version of that document, also where it was
+      deleted in between.
+    - G5. One item's failure leaves its neighbours alone.
+    - G6. ``get`` sees the last ``Written`` or ``Deleted`` of every writer at once.
+    - G7. What was ``Written`` reads back equal in every field.
+    - G10. A document that is not of this kind is ``Malformed`` to ``get``, left out by searches, and
+      hinders no other.
+    - G11. All methods may be called from several threads at once.
+    - G13. Where only some of what is asked for cannot be read, that alone is ``Unreadable`` to
+      ``get``; it never stands for a document that is not there.
 
     Reads raise :class:`~tasques.core.errors.StoreUnavailable` where nothing can be read; writes never
     raise, their outcomes say it.

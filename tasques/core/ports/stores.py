@@ -72,14 +72,14 @@ class TaskStore(DocumentStore[TaskKey, Task], Protocol):
 
     Besides the guarantees of :class:`~tasques.core.ports.documents.DocumentStore`:
 
-    G8. ``find_*`` and ``summarise`` propose: they may miss what was written within
-        ``visibility_lag`` and may show versions that have moved. A replace on such a version
-        conflicts.
-    G9. ``find_claimable`` gives each query's candidates in claim order. Of a query's ``fresh``
-        queues it misses nothing that was acknowledged before the call, unless a part of them cannot
-        be reached within a second or so: then it gives what can be seen without.
-    G10 for searches: no more than *limit* good documents are hidden by any number of bad ones.
-    G12. ``count_outstanding`` counts every task whose write was acknowledged before the call.
+    - G8. ``find_*`` and ``summarise`` propose: they may miss what was written within
+      ``visibility_lag`` and may show versions that have moved. A replace on such a version
+      conflicts.
+    - G9. ``find_claimable`` gives each query's candidates in claim order. Of a query's ``fresh``
+      queues it misses nothing that was acknowledged before the call, unless a part of them cannot
+      be reached within a second or so: then it gives what can be seen without.
+    - G10 for searches: no more than *limit* good documents are hidden by any number of bad ones.
+    - G12. ``count_outstanding`` counts every task whose write was acknowledged before the call.
     """
 
     @property
