@@ -10,6 +10,7 @@ from pathlib import Path
 
 import attrs
 
+from benchmarks import page
 from benchmarks import results as files
 from benchmarks.cluster import ClusterFailed
 from benchmarks.generator import LoadFailed
@@ -44,6 +45,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands.add_parser("run", help="measure, and write a JSON file"))
+    report = commands.add_parser("report", help="show a session in the docs")
+    report.set_defaults(command=_report)
+    report.add_argument(
+        "files",
+        type=Path,
+        nargs="*",
+        metavar="FILE",
+        help="written by run; of several, later ones replace whole scenarios of earlier ones;"
+        " without any, what the docs show is drawn anew",
+    )
     listing = commands.add_parser("list", help="the scenarios and the subjects")
     listing.set_defaults(command=_list)
     return parser
@@ -63,7 +74,12 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         help="begin nothing that would likely end later; default: %(default)g",
     )
     run.add_argument(
-        "--warm-up", type=float, default=16.0, metavar="SECONDS", help="default: %(default)g"
+        "--warm-up",
+        type=float,
+        default=16.0,
+        metavar="SECONDS",
+        help="processor time that Elasticsearch spends on load that is not recorded;"
+        " default: %(default)g",
     )
     run.add_argument(
         "--original",
@@ -131,6 +147,16 @@ def _wrong(results: Results) -> bool:
     """Whether some run of this server's was not clean; what others do wrong is theirs."""
     ours = {subject.name for subject in OURS}
     return any(run.faults for run in results.runs if run.subject in ours)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    sessions = [files.read(path) for path in arguments.files or [page.RESULTS]]
+    results = files.merged(sessions)
+    if arguments.files:
+        files.write(results, page.RESULTS)
+    page.write(results)
+    _say(f"{page.PAGE.name} shows {len(results.runs)} runs")
+    return 0
 
 
 def _list(_: argparse.Namespace) -> int:

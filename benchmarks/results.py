@@ -70,6 +70,28 @@ class Results:
         return [name for name in self.subjects if name in there]
 
 
+def merged(sessions: Sequence[Results]) -> Results:
+    """
+    Several sessions of one machine as one.
+
+    What a later one measured takes the place of that of earlier ones, a whole scenario at a time, so
+    that nobody is compared with a figure of another session.
+    """
+    runs: tuple[Run, ...] = ()
+    subjects: dict[str, str] = {}
+    for session in sessions:
+        anew = {run.scenario for run in session.runs}
+        runs = (*(run for run in runs if run.scenario not in anew), *session.runs)
+        subjects |= session.subjects
+    return attrs.evolve(
+        sessions[0],
+        date=", ".join(session.date for session in sessions),
+        subjects=subjects,
+        runs=runs,
+        seconds=sum(session.seconds for session in sessions),
+    )
+
+
 def write(results: Results, path: Path) -> None:
     """Write a session, so that a reader never sees half of it."""
     fresh = path.with_name(f"{path.name}.new")

@@ -15,6 +15,7 @@ from benchmarks import generator, machine
 from benchmarks.accounting import faults
 from benchmarks.cluster import Cluster
 from benchmarks.figures import Json, number
+from benchmarks.processes import cpu_seconds
 from benchmarks.results import Results, Run
 from benchmarks.scenarios import Scenario
 from benchmarks.subjects import Subject, Target
@@ -24,6 +25,8 @@ _WARM_UP: Final = (
     "-scenario enqueue -c 16 -warmup 0s -duration {create:g}s",
     "-scenario mix -c 4 -w 8 -amount 5 -duration {live:g}s -drain-limit 1s",
 )
+#: Rounds of that at most, where others leave Elasticsearch little time, or its process is not here.
+_WARM_UPS: Final = 6
 #: Between two runs, so that what the last one left behind is not charged to the next one.
 _PAUSE_SECONDS: Final = 0.5
 
@@ -36,7 +39,8 @@ class Plan:
     Attributes:
         rounds: Each subject through each scenario so often, in turns: A B, B A, A B …
         limit_seconds: No subject begins a round that would likely end after that.
-        warm_up_seconds: Of unrecorded load before the first round; 0 for none.
+        warm_up_seconds: Elasticsearch is given unrecorded load until it has spent so much processor
+            time, or three times as long has gone by; 0 for none.
         elasticsearch: A version to start, or the address of one that runs.
         say: Told how far it has come.
         keep: Given what there is, after every run.
@@ -106,11 +110,15 @@ class _Session:
         servers = [subject for subject in self._plan.subjects if subject.name != "raw"]
         if not seconds or not servers:
             return
+        before = cpu_seconds(cluster.pids)
         with self._started(servers[0], cluster) as target:
-            for load in _WARM_UP:
-                arguments = load.format(create=seconds * 3 / 4, live=seconds / 4).split()
-                generator.run(["-url", target.urls[0], *arguments], limit_seconds=seconds + 60)
-                cluster.wipe()
+            for _ in range(_WARM_UPS):
+                for load in _WARM_UP:
+                    arguments = load.format(create=seconds / 4, live=seconds / 4).split()
+                    generator.run(["-url", target.urls[0], *arguments], limit_seconds=seconds + 60)
+                    cluster.wipe()
+                if cpu_seconds(cluster.pids) - before > seconds:
+                    break
         self._say("Elasticsearch is warm")
 
     def _rounds(self, cluster: Cluster, scenarios: Sequence[Scenario]) -> None:
