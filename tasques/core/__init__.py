@@ -6,6 +6,7 @@ Upper half, pure (values and functions; no clock, thread or randomness):
 - :mod:`~tasques.core.errors`: what can go wrong, as a tree.
 - :mod:`~tasques.core.values`: instants and durations, to the nanosecond.
 - :mod:`~tasques.core.json_object`: free-form JSON, and the strict way to read it.
+- :mod:`~tasques.core.evolving`: changed copies of values.
 - :mod:`~tasques.core.queues`: what may name a queue and a task.
 - :mod:`~tasques.core.tasks`: a task and its parts.
 - :mod:`~tasques.core.lifecycle`: the table of moves, and the operations.

@@ -25,9 +25,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-import attrs
-
 from tasques.core import errors, retry
+from tasques.core.evolving import evolve
 from tasques.core.json_object import JsonObject
 from tasques.core.queues import TaskId, WorkerId
 from tasques.core.tasks import (
@@ -159,7 +158,7 @@ def claim(task: Task, *, worker: WorkerId, now: Instant, claim_id: ClaimId | Non
     state = next_state(task, Action.CLAIM)
     if not is_due(task, now):
         raise errors.IllegalTransition(task.id, state="not due", action=Action.CLAIM)
-    return attrs.evolve(
+    return evolve(
         task,
         state=state,
         attempted=task.attempted + 1,
@@ -169,7 +168,7 @@ def claim(task: Task, *, worker: WorkerId, now: Instant, claim_id: ClaimId | Non
             claimed_at=now,
             times_out_at=now.plus(task.processing_timeout),
         ),
-        extensions=attrs.evolve(task.extensions, claim_id=claim_id),
+        extensions=evolve(task.extensions, claim_id=claim_id),
     )
 
 
@@ -200,11 +199,11 @@ def report(
         if at.plus(REPORT_TOLERANCE) < last.at:
             raise errors.ReportFromThePast(task.id, last=last.at, reported=at)
         at = last.at
-    return attrs.evolve(
+    return evolve(
         task,
         state=next_state(task, Action.REPORT),
         modified_at=at,
-        last_claim=attrs.evolve(
+        last_claim=evolve(
             held,
             times_out_at=at.plus(task.processing_timeout),
             last_report=Report(at=at, data=data),
@@ -232,11 +231,11 @@ def complete(
     """
     held = _held_by(task, worker, Action.COMPLETE, claim_id)
     result = Result(at=now, verdict=Verdict.SUCCESS, data=data)
-    return attrs.evolve(
+    return evolve(
         task,
         state=next_state(task, Action.COMPLETE),
         modified_at=now,
-        last_claim=attrs.evolve(held, result=result),
+        last_claim=evolve(held, result=result),
     )
 
 
@@ -300,18 +299,18 @@ def _failed(
     claim = claim_of(task)
     ended = _end_of_failure(task, now, give_up=give_up)
     again = ended is None and task.remaining_attempts > 0
-    failed = attrs.evolve(
+    failed = evolve(
         task,
         state=next_state(task, Action.FAIL if again else Action.EXHAUST),
         modified_at=now,
-        last_claim=attrs.evolve(claim, result=Result(at=now, verdict=Verdict.FAILURE, data=data)),
-        extensions=attrs.evolve(task.extensions, cancel_requested_at=None, ended=ended),
+        last_claim=evolve(claim, result=Result(at=now, verdict=Verdict.FAILURE, data=data)),
+        extensions=evolve(task.extensions, cancel_requested_at=None, ended=ended),
     )
     if not again:
         return failed
     # A document of a Go server may hold numbers that its own rules exclude: never below zero.
     wait = retry.delay(max(task.attempted - 1, 0), jitter) if retry_in is None else retry_in
-    return attrs.evolve(failed, run_at=now.plus(max(wait, ZERO)), last_enqueued_at=now)
+    return evolve(failed, run_at=now.plus(max(wait, ZERO)), last_enqueued_at=now)
 
 
 def _end_of_failure(task: Task, now: Instant, *, give_up: bool) -> Ended | None:
@@ -344,17 +343,17 @@ def unclaim(
     _held_by(task, worker, Action.UNCLAIM, claim_id)
     cancelled = task.extensions.cancel_requested_at is not None
     ended = Ended(reason=EndReason.CANCELLED, at=now) if cancelled else None
-    returned = attrs.evolve(
+    returned = evolve(
         task,
         state=next_state(task, Action.ABANDON if cancelled else Action.UNCLAIM),
         attempted=max(task.attempted - 1, 0),
         modified_at=now,
-        extensions=attrs.evolve(task.extensions, cancel_requested_at=None, ended=ended),
+        extensions=evolve(task.extensions, cancel_requested_at=None, ended=ended),
     )
     if cancelled:
         return returned
     run_at = task.run_at if run_in is None else now.plus(max(run_in, ZERO))
-    return attrs.evolve(returned, run_at=run_at, last_enqueued_at=now)
+    return evolve(returned, run_at=run_at, last_enqueued_at=now)
 
 
 def cancel(task: Task, *, now: Instant) -> Task:
@@ -366,11 +365,11 @@ def cancel(task: Task, *, now: Instant) -> Task:
         IllegalTransition: If it is done or dead already.
     """
     if task.state is State.CLAIMED:
-        return attrs.evolve(
+        return evolve(
             task,
             state=next_state(task, Action.REQUEST_CANCEL),
             modified_at=now,
-            extensions=attrs.evolve(task.extensions, cancel_requested_at=now),
+            extensions=evolve(task.extensions, cancel_requested_at=now),
         )
     return _ended(task, Action.CANCEL, EndReason.CANCELLED, now)
 
@@ -386,11 +385,11 @@ def expire(task: Task, *, now: Instant) -> Task:
 
 
 def _ended(task: Task, action: Action, reason: EndReason, now: Instant) -> Task:
-    return attrs.evolve(
+    return evolve(
         task,
         state=next_state(task, action),
         modified_at=now,
-        extensions=attrs.evolve(task.extensions, ended=Ended(reason=reason, at=now)),
+        extensions=evolve(task.extensions, ended=Ended(reason=reason, at=now)),
     )
 
 
@@ -401,16 +400,14 @@ def retry_dead(task: Task, *, now: Instant) -> Task:
     Raises:
         IllegalTransition: If it is not dead.
     """
-    return attrs.evolve(
+    return evolve(
         task,
         state=next_state(task, Action.RETRY),
         attempted=0,
         run_at=now,
         last_enqueued_at=now,
         modified_at=now,
-        extensions=attrs.evolve(
-            task.extensions, ended=None, cancel_requested_at=None, expires_at=None
-        ),
+        extensions=evolve(task.extensions, ended=None, cancel_requested_at=None, expires_at=None),
     )
 
 
@@ -421,7 +418,7 @@ def delay(task: Task, *, run_at: Instant, now: Instant) -> Task:
     Raises:
         IllegalTransition: If it is not waiting.
     """
-    return attrs.evolve(task, state=next_state(task, Action.DELAY), run_at=run_at, modified_at=now)
+    return evolve(task, state=next_state(task, Action.DELAY), run_at=run_at, modified_at=now)
 
 
 def reprioritise(task: Task, *, priority: int, now: Instant) -> Task:
@@ -434,7 +431,7 @@ def reprioritise(task: Task, *, priority: int, now: Instant) -> Task:
     """
     if not MIN_PRIORITY <= priority <= MAX_PRIORITY:
         raise ValueError("a priority must fit in 64 bits")
-    return attrs.evolve(
+    return evolve(
         task, state=next_state(task, Action.REPRIORITISE), priority=priority, modified_at=now
     )
 

@@ -14,6 +14,7 @@ from typing import Final, NewType, Self, TypeAlias
 import attrs
 
 from tasques.core.documents import Operation, Stored
+from tasques.core.evolving import evolve
 from tasques.core.json_object import JsonObject
 from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.values import Duration, Instant
@@ -183,7 +184,7 @@ class Task:
 
     def stamped(self, operation: Operation) -> Self:
         """This task with the mark of the write that is about to make it."""
-        return attrs.evolve(self, extensions=attrs.evolve(self.extensions, operation=operation))
+        return evolve(self, extensions=evolve(self.extensions, operation=operation))
 
     @property
     def remaining_attempts(self) -> int:

@@ -13,6 +13,7 @@ import attrs
 
 from tasques.core import errors, lifecycle
 from tasques.core.documents import Operation, Stored
+from tasques.core.evolving import evolve
 from tasques.core.ports import Create
 from tasques.core.queues import QueueName, TaskId
 from tasques.core.service.settlement import Overtaken, digest, refusal
@@ -78,13 +79,13 @@ def begin(creation: Creation, *, id: TaskId, token: str, now: Instant) -> Creati
     """
     has_key = creation.idempotency_key is not None
     task = lifecycle.create(creation.new, id=id, now=now)
-    extensions = attrs.evolve(
+    extensions = evolve(
         task.extensions,
         # What others make of the task keeps this, so that its author knows it again.
         created_digest=_content_digest(creation.new) if has_key else token,
         operation=Operation(token=token, verb="create"),
     )
-    write = Create(document=attrs.evolve(task, extensions=extensions))
+    write = Create(document=evolve(task, extensions=extensions))
     return Creating(write=write, has_key=has_key)
 
 

@@ -31,13 +31,13 @@ class HeldTasks:
 
     def keep(self, stored: StoredTask) -> None:
         """Remember what has just been written; a younger version that is known stays."""
-        size = stored.document.approximate_bytes
+        key, size = stored.document.key, stored.document.approximate_bytes
         with self._lock:
-            known = self._held.get(stored.document.key)
+            known = self._held.get(key)
             if size > _LARGEST or (known is not None and known.version >= stored.version):
                 return
-            self._remove(stored.document.key)
-            self._held[stored.document.key] = stored
+            self._remove(key)
+            self._held[key] = stored
             self._size += size
             while self._size > self._capacity:
                 self._remove(next(iter(self._held)))

@@ -29,7 +29,7 @@ from tasques.core.queues import QueueName
 from tasques.core.recurring import RecurringTaskId
 from tasques.core.service.meter import Counter, Meter
 from tasques.core.tasks import StoredTask, Task, TaskKey
-from tasques.core.values import Instant
+from tasques.core.values import NANOSECONDS_PER_SECOND, Instant
 
 #: Verbs of writes that end a claim.
 _ENDS: Final = ("done", "failed", "time_out")
@@ -62,6 +62,8 @@ class MeasuredTaskStore:
         self._ran = meter.histogram(
             "tasques_task_running_seconds", "From a claim to its end.", LONG_SECONDS
         )
+        # Found again without building labels.
+        self._counters: dict[tuple[str, type[WriteOutcome[Task]]], Counter] = {}
 
     @property
     def traits(self) -> StoreTraits:
@@ -74,10 +76,10 @@ class MeasuredTaskStore:
         outcomes = self._store.write(writes)
         self._batch_seconds.observe(self._runtime.monotonic() - began)
         self._batch_size.observe(len(writes))
-        counts: dict[tuple[str, str], int] = {}
+        counts: dict[tuple[str, type[WriteOutcome[Task]]], int] = {}
         for write, outcome in zip(writes, outcomes, strict=True):
             verb = _verb(write)
-            key = verb, type(outcome).__name__.lower()
+            key = verb, type(outcome)
             counts[key] = counts.get(key, 0) + 1
             if isinstance(outcome, Written):
                 self._note_times(verb, outcome.stored.document)
@@ -85,22 +87,25 @@ class MeasuredTaskStore:
             self._counter(verb, became).add(count)
         return outcomes
 
-    def _counter(self, verb: str, outcome: str) -> Counter:
-        return self._meter.counter(
-            "tasques_task_writes_total",
-            "Writes of tasks by what they were for and what became of them.",
-            verb=verb,
-            outcome=outcome,
-        )
+    def _counter(self, verb: str, outcome: type[WriteOutcome[Task]]) -> Counter:
+        counter = self._counters.get((verb, outcome))
+        if counter is None:
+            counter = self._counters[verb, outcome] = self._meter.counter(
+                "tasques_task_writes_total",
+                "Writes of tasks by what they were for and what became of them.",
+                verb=verb,
+                outcome=outcome.__name__.lower(),
+            )
+        return counter
 
     def _note_times(self, verb: str, task: Task) -> None:
         claim = task.last_claim
         if claim is None:
             return
         if verb == "claim":
-            self._waited.observe(max(claim.claimed_at.since(task.run_at).seconds, 0.0))
+            self._waited.observe(_seconds(task.run_at, claim.claimed_at))
         elif verb in _ENDS and claim.result is not None:
-            self._ran.observe(max(claim.result.at.since(claim.claimed_at).seconds, 0.0))
+            self._ran.observe(_seconds(claim.claimed_at, claim.result.at))
 
     def get(self, keys: Sequence[TaskKey]) -> Sequence[ReadOutcome[Task]]:
         """The store's."""
@@ -141,6 +146,10 @@ class MeasuredTaskStore:
     def count_outstanding(self, queue: QueueName, recurring_task_id: RecurringTaskId) -> int:
         """The store's."""
         return self._store.count_outstanding(queue, recurring_task_id)
+
+
+def _seconds(earlier: Instant, later: Instant) -> float:
+    return max(later.nanoseconds - earlier.nanoseconds, 0) / NANOSECONDS_PER_SECOND
 
 
 def _verb(write: Write[Task]) -> str:
