@@ -40,6 +40,7 @@ from tasques.core.json_object import JsonObject, JsonValue, NotJson, parse_json
 from tasques.core.listing import Position
 from tasques.core.queues import QueueName, TaskId, queue_name, task_id
 from tasques.core.recurring import RecurringTaskId
+from tasques.core.tasks import ClaimId
 from tasques.core.values import Duration, Instant
 from tasques.schemas.envelope import MAX_ITEMS, Items
 from tasques.schemas.fields import About, about_of, is_required
@@ -218,6 +219,14 @@ def _task_id(value: Any, _: object) -> TaskId | None:
     return _named(task_id, value) if _string(value, str) else None
 
 
+def _claim_id(value: Any, _: object) -> ClaimId:
+    # As of the header: white space around it does not count.
+    text = _string(value, str).strip()
+    if not text:
+        _refuse("required", "must not be empty")
+    return ClaimId(text)
+
+
 def _recurring_task_id(value: Any, _: object) -> RecurringTaskId:
     return RecurringTaskId(_named(task_id, _not_empty(value)))
 
@@ -391,6 +400,7 @@ def _strict_converter() -> Converter:
         Items: _items,
         QueueName: _queue_name,
         TaskId: _task_id,
+        ClaimId: _claim_id,
         RecurringTaskId: _recurring_task_id,
         ScheduleExpression: _schedule_expression,
         Position: _position,

@@ -207,6 +207,7 @@ def test_each_item_is_refused_like_a_request_of_its_own(api: Api) -> None:
         ),
         ({"queue": "a", "id": "", "action": "done"}, [("id", "required")]),
         ({"queue": "a", "id": "b", "action": "done", "claim_id": ""}, [("claim_id", "required")]),
+        ({"queue": "a", "id": "b", "action": "done", "claim_id": " "}, [("claim_id", "required")]),
         ({"queue": "a", "id": "b", "action": "failed", "retry_in": -1}, [("retry_in", "minimum")]),
         ({"queue": "a", "id": "b", "action": "unclaim", "run_in": -1}, [("run_in", "minimum")]),
         ({"queue": "a", "id": "b", "action": "done", "give_up": 1}, [("give_up", "boolean")]),

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from tasques.core.errors import InvalidInput
 from tasques.core.service.defaults import Defaults
 from tasques.core.values import ZERO
+from tasques.schemas.batch_requests import FinishItem, NewTaskItem
 from tasques.schemas.converter import read
+from tasques.schemas.envelope import Envelope
 from tasques.schemas.recurring_requests import NewRecurringTaskBody, RecurringTaskUpdateBody
 from tasques.schemas.requests import ClaimBody, FailureBody, NewTaskBody, ReportBody, SuccessBody
 from tasques.server.app import create_app
@@ -22,6 +24,8 @@ from tests.server.conftest import Api, HandClock, make_world
 ROUTES = [
     ("POST", "/tasques"),
     ("POST", "/tasques/claims"),
+    ("POST", "/tasques/create-many"),
+    ("POST", "/tasques/finish-many"),
     ("PUT", "/tasques/reports/mail/x"),
     ("PUT", "/tasques/done/mail/x"),
     ("PUT", "/tasques/failed/mail/x"),
@@ -36,11 +40,15 @@ MODELS = [
     FailureBody,
     NewRecurringTaskBody,
     RecurringTaskUpdateBody,
+    Envelope,
+    NewTaskItem,
+    FinishItem,
 ]
 FIELDS = [
     "queue", "kind", "id", "retry_times", "priority", "processing_timeout", "run_at", "args",
     "context", "queues", "amount", "min_amount", "data", "retry_in", "give_up",
     "schedule_expression", "task_definition", "skip_if_outstanding_tasks_exist", "catch_up",
+    "items", "minimal", "action", "claim_id", "run_in", "idempotency_key",
 ]  # fmt: skip
 
 scalars = (

@@ -243,6 +243,24 @@ def test_the_others_are_told_of_before_the_doubtful_is_followed(
     assert heard == ["b", "sleeps", "a"]
 
 
+def test_what_an_earlier_try_has_made_is_told_of_too(
+    store: ScriptedStore, runtime: QuickRuntime
+) -> None:
+    """Its id is in use, by itself: it waits here like all that was made here."""
+    heard: list[str] = []
+
+    def script(write: Write[Task], number: int) -> WriteOutcome[Task] | None:
+        if number > 1:
+            return None
+        store.put(write.document)
+        return Exists()
+
+    store._script = script
+    tasks = TaskService(store, runtime, on_waiting=lambda stored: heard.append(stored.document.id))
+    assert shape(tasks.create_many([creation("a"), creation("b")])) == ["queued"] * 2
+    assert sorted(heard) == ["a", "b"]
+
+
 def test_a_lost_race_is_decided_anew(tasks: TaskService, store: ScriptedStore) -> None:
     """As if it had been alone."""
     claimed(store, "a", "b")
