@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, NewType
 
 from tasques.core.errors import Fault, InvalidInput
@@ -27,6 +28,8 @@ _ILLEGAL_CHARACTERS: Final = '\\/*?"<>| ,#:'
 _ILLEGAL_STARTS: Final = ("_", "-", "+")
 
 
+# The same few names come with every request; a fault is worded anew each time.
+@lru_cache(maxsize=4096)
 def queue_name(text: str) -> QueueName:
     """
     *text* as a queue's name.
