@@ -192,7 +192,8 @@ def _parts(
         store = ObservedTaskStore(store, runtime, telling.tell)
     if store.traits.is_remote:
         # Writes go together where a call costs a round trip.
-        store = GroupCommit(store, runtime)
+        store = committing = GroupCommit(store, runtime)
+        meter.watch(committing.families)
     return _Parts(
         settings=settings,
         backend=backend,

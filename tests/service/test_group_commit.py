@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from tasques.core.ports import Conflict, Create, Rejected, Unknown, Write, WriteOutcome, Written
-from tasques.core.service.group_commit import BatchLimits, GroupCommit
+from tasques.core.service.batch_limits import BatchLimits
+from tasques.core.service.group_commit import GroupCommit
 from tasques.core.tasks import Task, TaskKey
 from tasques.runtime import ThreadRuntime
 from tests.service.conftest import ScriptedStore, make_task
@@ -16,6 +17,14 @@ from tests.service.conftest import ScriptedStore, make_task
 
 def create(id: str) -> Create[Task]:
     return Create(document=make_task(id))
+
+
+def well(store: ScriptedStore, limits: BatchLimits | None = None) -> GroupCommit:
+    """A group commit that has seen the queue of these tests take a write."""
+    commit = GroupCommit(store, ThreadRuntime(), limits or BatchLimits())
+    assert isinstance(commit.write([create("before")])[0], Written)
+    store.batches.clear()
+    return commit
 
 
 class Gate:
@@ -28,10 +37,10 @@ class Gate:
 
     def _pass(self, writes: Sequence[Write[Task]]) -> None:
         self.arrived.release()
-        assert self._open.acquire(timeout=10)
+        assert self._open.acquire(timeout=60)
 
     def wait_for_batch(self) -> None:
-        assert self.arrived.acquire(timeout=10)
+        assert self.arrived.acquire(timeout=60)
 
     def let_through(self, batches: int) -> None:
         self._open.release(batches)
@@ -87,15 +96,15 @@ def test_no_writes_are_no_batch(store: ScriptedStore) -> None:
 
 def test_what_gathers_while_batches_are_under_way_goes_together(store: ScriptedStore) -> None:
     """Two batches fly; ten more callers' writes make one third batch."""
+    commit = well(store, BatchLimits(in_flight=2))
     gate = Gate(store)
-    commit = GroupCommit(store, ThreadRuntime(), BatchLimits(in_flight=2))
     callers = Callers(commit)
     for name in ("first", "second"):
         callers.start(name, [create(name)])
         gate.wait_for_batch()
     for number in range(10):
         callers.start(f"w{number}", [create(f"w{number}")])
-    wait_until(lambda: len(commit._waiting) == 10)
+    wait_until(lambda: commit._waiting_items == 10)
 
     gate.let_through(3)
     callers.join()
@@ -109,14 +118,14 @@ def test_each_caller_gets_the_outcomes_of_its_own_writes() -> None:
     store = ScriptedStore(
         lambda write, _: Conflict() if write.document.key.id.startswith("bad") else None
     )
+    commit = well(store, BatchLimits(in_flight=1))
     gate = Gate(store)
-    commit = GroupCommit(store, ThreadRuntime(), BatchLimits(in_flight=1))
     callers = Callers(commit)
     callers.start("first", [create("x")])
     gate.wait_for_batch()
     callers.start("good", [create("good-1"), create("good-2")])
     callers.start("mixed", [create("bad-1"), create("good-3")])
-    wait_until(lambda: len(commit._waiting) == 4)
+    wait_until(lambda: commit._waiting_items == 4)
 
     gate.let_through(2)
     callers.join()
@@ -144,8 +153,8 @@ def test_two_writes_of_one_document_are_never_under_way_together(store: Scripted
         with lock:
             flying.difference_update(keys)
 
+    commit = well(store, BatchLimits(in_flight=3))
     store.before_write = check
-    commit = GroupCommit(store, ThreadRuntime(), BatchLimits(in_flight=3))
     callers = Callers(commit)
     for number in range(16):
         callers.start(str(number), [create(f"t{n % 5}") for n in range(number, number + 12)])
@@ -157,18 +166,18 @@ def test_two_writes_of_one_document_are_never_under_way_together(store: Scripted
 
 def test_a_batch_holds_so_many_items_and_so_many_bytes(store: ScriptedStore) -> None:
     """A call larger than a batch is cut up, and a write larger than one goes alone."""
-    commit = GroupCommit(store, ThreadRuntime(), BatchLimits(items=4))
+    commit = well(store, BatchLimits(items=4))
     commit.write([create(str(n)) for n in range(10)])
     assert [len(batch) for batch in store.batches] == [4, 4, 2]
 
     store.batches.clear()
     size = make_task().approximate_bytes
-    commit = GroupCommit(store, ThreadRuntime(), BatchLimits(size=2 * size))
+    commit = well(store, BatchLimits(size=2 * size))
     commit.write([create(str(n)) for n in range(5)])
     assert [len(batch) for batch in store.batches] == [2, 2, 1]
 
     store.batches.clear()
-    GroupCommit(store, ThreadRuntime(), BatchLimits(size=1)).write([create("a"), create("b")])
+    well(store, BatchLimits(size=1)).write([create("a"), create("b")])
     assert [len(batch) for batch in store.batches] == [1, 1]
 
 
@@ -176,13 +185,13 @@ def test_what_does_not_fit_is_rejected_whole_and_nothing_of_it_is_sent(
     store: ScriptedStore,
 ) -> None:
     """The queue is bounded: beyond it a call is refused at once, a definite no."""
+    commit = well(store, BatchLimits(in_flight=1, waiting_items=2))
     gate = Gate(store)
-    commit = GroupCommit(store, ThreadRuntime(), BatchLimits(in_flight=1, waiting_items=2))
     callers = Callers(commit)
     callers.start("first", [create("x")])
     gate.wait_for_batch()
     callers.start("waits", [create("y")])
-    wait_until(lambda: len(commit._waiting) == 1)
+    wait_until(lambda: commit._waiting_items == 1)
 
     refused = commit.write([create("a"), create("b")])
 
@@ -194,8 +203,8 @@ def test_what_does_not_fit_is_rejected_whole_and_nothing_of_it_is_sent(
 
 def test_a_store_that_fails_unexpectedly_leaves_nobody_waiting(store: ScriptedStore) -> None:
     """The others of the batch learn that nothing is known of their writes; the next batch goes."""
+    commit = well(store, BatchLimits(in_flight=1))
     gate = Gate(store)
-    commit = GroupCommit(store, ThreadRuntime(), BatchLimits(in_flight=1))
     callers = Callers(commit)
     callers.start("first", [create("x")])
     gate.wait_for_batch()
@@ -215,7 +224,7 @@ def test_a_store_that_fails_unexpectedly_leaves_nobody_waiting(store: ScriptedSt
     threads = [threading.Thread(target=run, args=(name,)) for name in ("a", "b", "c")]
     for thread in threads:
         thread.start()
-    wait_until(lambda: len(commit._waiting) == 3)
+    wait_until(lambda: commit._waiting_items == 3)
     gate.let_through(1)
     callers.join()
     for thread in threads:

@@ -195,7 +195,7 @@ class Shard:
             del old.documents[write.document.key]
         else:
             old.documents[write.document.key] = stored
-        return Unknown("the primary is isolated")
+        return Unknown("the primary is isolated", is_local=True)
 
     def plant(self, key: Hashable, reason: str, now: float) -> None:
         """Put a document there that is none of ours."""
@@ -364,7 +364,7 @@ class Cluster:
         if now < self.busy_until and faults.random() < 0.8:
             return Rejected("429 es_rejected_execution_exception")
         if now < shard.gone_until:
-            return Unknown("503 unavailable_shards_exception")
+            return Unknown("503 unavailable_shards_exception", is_local=True)
         if getattr(write.document, "kind", "") == INVALID_KIND:
             return Invalid("400 document_parsing_exception")
         if shard.isolated is not None and (not shard.isolated.replaced or faults.random() < 0.3):
@@ -379,7 +379,7 @@ class Cluster:
         match fault:
             case Fault.UNKNOWN_APPLIED:
                 shard.carry_out(write, now)
-                return Unknown("503 after the write")
+                return Unknown("503 after the write", is_local=True)
             case Fault.OWN_CONFLICT:
                 shard.carry_out(write, now)
                 return conflict
@@ -387,11 +387,15 @@ class Cluster:
                 return conflict
             case Fault.LATE | Fault.LATE_CONFLICT:
                 self._land_later(write, shard)
-                return conflict if fault is Fault.LATE_CONFLICT else Unknown("no answer yet")
+                return (
+                    conflict
+                    if fault is Fault.LATE_CONFLICT
+                    else Unknown("no answer yet", is_local=True)
+                )
             case Fault.BUSY:
                 return Rejected("429 es_rejected_execution_exception")
             case _:
-                return Unknown("503 before the write")
+                return Unknown("503 before the write", is_local=True)
 
     def _land_later(self, write: Write[Document], shard: Shard) -> None:
         scheduler, restarts = self._scheduler, self._restarts

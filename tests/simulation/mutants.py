@@ -51,6 +51,8 @@ from tasques.core.service.clock import ClockWatch
 from tasques.core.service.confirmation import Confirmation
 from tasques.core.service.election import Election
 from tasques.core.service.group_commit import GroupCommit
+from tasques.core.service.group_read import GroupRead
+from tasques.core.service.queue_health import QueueHealth
 from tasques.core.service.settlement import Overtaken, Settlement
 from tasques.core.service.task_service import TaskService
 from tasques.core.tasks import State, Task
@@ -266,23 +268,32 @@ def sends_what_flies(swap: Swap) -> None:
 
 @mutant("P18", "the queue of writes has no bound")
 def waits_without_bound(swap: Swap) -> None:
-    swap(GroupCommit, "_has_room", lambda self, entries: True)
+    swap(GroupCommit, "_has_room", lambda self, lane, entries: True)
 
 
 @mutant("P17", "outcomes are dealt out in another order")
 def mixes_outcomes_up(swap: Swap) -> None:
-    right = GroupCommit._settle
+    right = GroupCommit._came_back
 
-    def commit(self: Any, batch: Sequence[Any]) -> None:
-        outcomes = list(reversed(self._store.write([entry.write for entry in batch])))
-        with self._lock:
-            self._under_way -= 1
-            for entry, outcome in zip(batch, outcomes, strict=True):
-                self._flying.discard(entry.write.key)
-                right(self, entry, outcome)
-            self._pass_on()
+    def came_back(self: Any, batch: Any, outcomes: Sequence[Any]) -> None:
+        right(self, batch, list(reversed(outcomes)))
 
-    swap(GroupCommit, "_commit", commit)
+    swap(GroupCommit, "_came_back", came_back)
+
+
+@mutant("P17", "reads are dealt out to the wrong callers")
+def mixes_reads_up(swap: Swap) -> None:
+    right = GroupRead._answer
+
+    def answer(self: Any, batch: Sequence[Any], *more: Any) -> None:
+        right(self, list(reversed(batch)), *more)
+
+    swap(GroupRead, "_answer", answer)
+
+
+@mutant("P15", "a queue that was in trouble once is closed for good")
+def never_heals(swap: Swap) -> None:
+    swap(QueueHealth, "is_closed", lambda self, queue, now: queue in self._troubled)
 
 
 @mutant("P13", "nobody is woken to commit what waits")

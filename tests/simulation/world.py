@@ -19,8 +19,9 @@ from tasques import bootstrap
 from tasques.core import errors
 from tasques.core.documents import Stored
 from tasques.core.recurring import RecurringTask, StoredRecurringTask
+from tasques.core.service.batch_limits import BatchLimits
 from tasques.core.service.election import Election
-from tasques.core.service.group_commit import BatchLimits, GroupCommit
+from tasques.core.service.group_commit import GroupCommit
 from tasques.core.service.services import Services
 from tasques.core.tasks import StoredTask, TaskKey
 from tasques.core.values import Duration
@@ -199,6 +200,7 @@ class World:
         assert isinstance(built.store, GroupCommit)
         if self._small:
             built.store._limits = SMALL
+            built.store._reads._main.places = 1
         backend.tasks.on_batch = functools.partial(self._look_at_bounds, node, built.store)
         self.auditor.standings[node.number] = Standing(
             compared_skew=lambda: backend.compared_skew,
@@ -210,7 +212,9 @@ class World:
 
     def _look_at_bounds(self, node: Node, commit: GroupCommit) -> None:
         """P18: one call may be larger than the bound, but then nobody else is let in."""
-        waiting, allowed = commit._waiting, commit._limits.waiting_items
+        lanes = [commit._main, *commit._lanes.values()]
+        waiting = [entry for lane in lanes for entry in lane.waiting]
+        allowed = commit._limits.waiting_items
         if len(waiting) > allowed and len({id(entry.submission) for entry in waiting}) > 1:
             self.auditor.fail("P18", f"{len(waiting)} writes wait at {node.name}, {allowed} may")
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
+import attrs
+
 from tasques.adapters.elasticsearch.answers import Cause
 from tasques.core.documents import D
 from tasques.core.errors import StoreUnavailable
@@ -59,6 +61,10 @@ def _not_allowed(reason: str) -> Failure:
     return Rejected(f"Elasticsearch does not allow it; see elasticsearch.user or api_key: {reason}")
 
 
+def _too_slow(reason: str) -> Failure:
+    return Rejected(reason, is_local=True)
+
+
 def _no_index(reason: str) -> Failure:
     return Rejected(f"the index is not there and may not be made: {reason}")
 
@@ -80,7 +86,7 @@ TABLE: Final[Mapping[tuple[int | None, str | None], Verdict]] = {
     (400, "validation_exception"): _no_room,
     (404, "index_not_found_exception"): _no_index,
     # Making the index took the master too long; the document itself was not sent on.
-    (503, "process_cluster_event_timeout_exception"): Rejected,
+    (503, "process_cluster_event_timeout_exception"): _too_slow,
     (401, None): _not_allowed,
     (403, None): _not_allowed,
     # A client and a cluster that do not understand each other.
@@ -105,7 +111,9 @@ def item_outcome(write: Write[D], status: int, cause: Cause | None) -> Failure:
     if cause.type == "index_not_found_exception" and not isinstance(write, Create):
         # No index, no document; a delete never makes one, and a template may forbid it to others.
         return Conflict()
-    return _looked_up((TABLE,), write, status, cause)
+    outcome = _looked_up((TABLE,), write, status, cause)
+    # Others of the same request have answers of their own: it is this document's shard.
+    return attrs.evolve(outcome, is_local=True) if isinstance(outcome, Unknown) else outcome
 
 
 def request_outcome(write: Write[D], status: int, cause: Cause) -> Failure:

@@ -100,9 +100,15 @@ class Conflict:
 
 @attrs.frozen
 class Rejected:
-    """Definitely not done, for now: the store is too busy or not there. May be repeated."""
+    """
+    Definitely not done, for now: the store is too busy or not there. May be repeated.
+
+    Attributes:
+        is_local: As of :class:`Unknown`.
+    """
 
     reason: str
+    is_local: bool = False
 
 
 @attrs.frozen
@@ -121,9 +127,16 @@ class Invalid:
 
 @attrs.frozen
 class Unknown:
-    """Sent, but not known to be done or not; it may still happen later."""
+    """
+    Sent, but not known to be done or not; it may still happen later.
+
+    Attributes:
+        is_local: Whether only the place where this document lies is in trouble, as a queue whose
+            shard is missing; others may be well, and should not wait for it.
+    """
 
     reason: str
+    is_local: bool = False
 
 
 #: Of a write that did not take place, or is not known to have.

@@ -14,6 +14,10 @@ The write path:
 - :mod:`~tasques.core.service.settlement`: from a write to an answer one can rely on.
 - :mod:`~tasques.core.service.held_tasks`: the versions handed out here, which need no read.
 - :mod:`~tasques.core.service.group_commit`: the writes of many callers in one batch.
+- :mod:`~tasques.core.service.lanes`: what waits there, and for what.
+- :mod:`~tasques.core.service.queue_health`: which queues take writes, and which hold others up.
+- :mod:`~tasques.core.service.batch_limits`: how much waits, and who is turned away first.
+- :mod:`~tasques.core.service.group_read`: the reads of many callers in one request.
 
 The claim path:
 

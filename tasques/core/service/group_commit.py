@@ -6,6 +6,12 @@ in what they want written, and whoever finds a free place takes *everything* tha
 it. Nobody lingers for company: a lone write leaves at once, and batches grow by themselves while
 earlier ones are under way.
 
+Writes to a queue that is new here, or in trouble, go in a lane of its own until it is well, so that
+the others do not wait with it; see :mod:`~tasques.core.service.queue_health`. There one write goes
+ahead, and those behind it share its fate: they join the main lane, or are told at once that nothing
+was done. So nobody waits for more than one try at a queue that is gone, and where the whole store
+is gone, the lanes empty as fast as it can be known.
+
 There is no committing thread. A caller commits, its own writes and those of others, and the others
 sleep until theirs are settled; when it is done and more has gathered, the caller that waits longest
 takes over. So a lone write changes no thread, and an unused store has none.
@@ -16,16 +22,13 @@ database systems", 1984), with the combining of Hendler et al., "Flat combining"
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Final
-
-import attrs
 
 from tasques.core.listing import QueueSummary, TaskQuery
+from tasques.core.metrics import MetricFamily, MetricKind, Sample
 from tasques.core.ports import (
     ClaimableQuery,
-    Condition,
     FinishedQuery,
     ReadOutcome,
     Rejected,
@@ -38,50 +41,12 @@ from tasques.core.ports import (
 )
 from tasques.core.queues import QueueName
 from tasques.core.recurring import RecurringTaskId
+from tasques.core.service.batch_limits import DEFAULT_LIMITS, BatchLimits, urgency
+from tasques.core.service.group_read import GroupRead
+from tasques.core.service.lanes import Batch, Entry, Lane, Submission
+from tasques.core.service.queue_health import QueueHealth, Standing, Verdict, verdict
 from tasques.core.tasks import StoredTask, Task, TaskKey
 from tasques.core.values import Instant
-
-
-@attrs.frozen(kw_only=True)
-class BatchLimits:
-    """
-    How much goes together.
-
-    Attributes:
-        items: Writes in one batch, at most.
-        size: About so many bytes in one batch, at most; a larger write goes alone.
-        in_flight: Batches under way at a time.
-        waiting_items: Writes that may wait here; more are rejected at once.
-        waiting_size: The same in bytes.
-    """
-
-    items: int = 500
-    size: int = 5 * 2**20
-    in_flight: int = 2
-    waiting_items: int = 10_000
-    waiting_size: int = 256 * 2**20
-
-
-DEFAULT_LIMITS: Final = BatchLimits()
-
-
-@attrs.define(eq=False)
-class _Submission:
-    """The writes of one call, and what became of them."""
-
-    outcomes: list[WriteOutcome[Task] | None]
-    settled: Condition
-    open: int
-
-
-@attrs.frozen(eq=False)
-class _Entry:
-    """One write on its way."""
-
-    write: Write[Task]
-    size: int
-    submission: _Submission
-    position: int
 
 
 class GroupCommit:
@@ -90,11 +55,14 @@ class GroupCommit:
 
     On top of the store's guarantees:
 
-    - A write leaves at once if fewer than ``in_flight`` batches are under way.
+    - A write to a queue that is well leaves at once if fewer than ``in_flight`` batches of such are
+      under way, whatever is under way for others.
     - Two writes of one document are never under way together, in whichever batches.
     - Each caller gets the outcomes of its own writes, and only when all of them are settled.
     - Nothing handed in is taken back because its caller went away.
-    - What would not fit is ``Rejected``, before anything of that call is taken.
+    - What would not fit is ``Rejected`` before it is sent: of each call all that would wait in the
+      same lane, or nothing of it.
+    - Reads of several callers go together too, and see all that was written before the call.
     """
 
     def __init__(
@@ -104,10 +72,31 @@ class GroupCommit:
         self._runtime = runtime
         self._limits = limits
         self._lock = runtime.condition()
-        self._waiting: deque[_Entry] = deque()
+        self._health = QueueHealth()
+        self._main = Lane()
+        self._lanes: dict[QueueName, Lane] = {}
+        self._waiting_items = 0
         self._waiting_size = 0
-        self._under_way = 0
+        self._under_way: Counter[Standing] = Counter()
         self._flying: set[Hashable] = set()
+        self._reads = GroupRead(store, runtime)
+
+    def families(self) -> Iterable[MetricFamily]:
+        """What waits here, and how many queues are in trouble."""
+        with self._lock:
+            troubled, waiting = self._health.troubled, self._waiting_items
+        yield MetricFamily(
+            name="tasques_troubled_queues",
+            kind=MetricKind.GAUGE,
+            help="Queues that take no writes at present, as this server has seen.",
+            samples=(Sample((), troubled),),
+        )
+        yield MetricFamily(
+            name="tasques_waiting_writes",
+            kind=MetricKind.GAUGE,
+            help="Writes of tasks that wait for a place in a batch.",
+            samples=(Sample((), waiting),),
+        )
 
     @property
     def traits(self) -> StoreTraits:
@@ -115,8 +104,8 @@ class GroupCommit:
         return self._store.traits
 
     def get(self, keys: Sequence[TaskKey]) -> Sequence[ReadOutcome[Task]]:
-        """The store's."""
-        return self._store.get(keys)
+        """The store's, asked together with what other callers ask for."""
+        return self._reads.get(keys)
 
     def find_claimable(self, queries: Sequence[ClaimableQuery]) -> Sequence[Sequence[StoredTask]]:
         """The store's."""
@@ -150,107 +139,218 @@ class GroupCommit:
         """The store's."""
         return self._store.count_outstanding(queue, recurring_task_id)
 
+    # ------------------------------------------------------------------------------- coming in
+
     def write(self, writes: Sequence[Write[Task]]) -> Sequence[WriteOutcome[Task]]:
         """Have *writes* committed, together with whatever else there is; blocks until settled."""
-        submission = _Submission(
+        submission = Submission(
             outcomes=[None] * len(writes),
             settled=self._runtime.condition(self._lock),
             open=len(writes),
         )
         entries = [
-            _Entry(write, write.approximate_bytes, submission, position)
+            Entry(write, write.key, write.approximate_bytes, submission, position)
             for position, write in enumerate(writes)
         ]
         with self._lock:
-            if not self._has_room(entries):
-                return [Rejected("too many writes wait in this server")] * len(writes)
-            self._enqueue(entries)
+            for lane, its_own in self._by_lane(entries).items():
+                refusal = self._refusal(lane, its_own)
+                if refusal is None:
+                    self._enqueue(lane, its_own)
+                else:
+                    _settle_all(its_own, refusal)
         self._attend(submission)
         return [outcome for outcome in submission.outcomes if outcome is not None]
 
-    def _has_room(self, entries: Sequence[_Entry]) -> bool:
-        # What comes when nothing waits is always taken, however large.
-        return not self._waiting or (
-            len(self._waiting) + len(entries) <= self._limits.waiting_items
-            and self._waiting_size + sum(e.size for e in entries) <= self._limits.waiting_size
-        )
-
-    def _enqueue(self, entries: Iterable[_Entry]) -> None:
+    def _by_lane(self, entries: Iterable[Entry]) -> dict[Lane, list[Entry]]:
+        lanes: dict[Lane, list[Entry]] = {}
+        made: dict[QueueName, Lane] = {}
         for entry in entries:
-            self._waiting.append(entry)
+            queue = entry.queue
+            if self._health.standing(queue) is Standing.WELL:
+                lane = self._main
+            else:
+                lane = self._lanes.get(queue) or made.setdefault(queue, Lane(queue))
+            lanes.setdefault(lane, []).append(entry)
+        return lanes
+
+    def _refusal(self, lane: Lane, entries: Sequence[Entry]) -> Rejected | None:
+        """Why none of *entries* may wait in *lane*."""
+        if lane.queue is not None and self._is_shut(lane, lane.queue):
+            return Rejected(f"the queue [{lane.queue}] takes no writes at present", is_local=True)
+        if not self._has_room(lane, entries):
+            return Rejected("too many writes wait in this server")
+        return None
+
+    def _is_shut(self, lane: Lane, queue: QueueName) -> bool:
+        if self._health.is_closed(queue, now=self._runtime.monotonic()):
+            return True
+        # Nobody waits for a turn at a queue in trouble: too many others may.
+        is_first = lane.is_idle and self._standing(lane) is Standing.TROUBLED
+        return is_first and not self._has_place(lane)
+
+    def _has_room(self, lane: Lane, entries: Sequence[Entry]) -> bool:
+        if not self._waiting_items:
+            return True  # What comes when nothing waits is always taken, however large.
+        limits, items = self._limits, len(entries)
+        size = sum(entry.size for entry in entries)
+        if lane is self._main:
+            share = limits.share(urgency(entry.write for entry in entries))
+            return limits.fits(self._waiting_items + items, self._waiting_size + size, share)
+        if lane.waiting and not limits.fits(
+            len(lane.waiting) + items, lane.size + size, limits.lane
+        ):
+            return False
+        aside_items = sum(len(each.waiting) for each in self._lanes.values())
+        aside_size = sum(each.size for each in self._lanes.values())
+        return limits.fits(aside_items + items, aside_size + size, limits.lanes)
+
+    def _enqueue(self, lane: Lane, entries: Iterable[Entry]) -> None:
+        if lane.queue is not None:
+            self._lanes[lane.queue] = lane
+        for entry in entries:
+            lane.put(entry)
+            self._waiting_items += 1
             self._waiting_size += entry.size
 
-    def _attend(self, submission: _Submission) -> None:
+    # ------------------------------------------------------------------------------- going out
+
+    def _attend(self, submission: Submission) -> None:
         """Wait until *submission* is settled, and commit whenever there is a place to."""
         while True:
             with self._lock:
-                batch: list[_Entry] = []
-                while submission.open and not (batch := self._next_batch()):
+                batch: Batch | None = None
+                while submission.open and (batch := self._next_batch(submission)) is None:
+                    submission.is_asleep = True
                     submission.settled.wait()
-                if not submission.open:
-                    # What gathered meanwhile is another caller's turn: nobody works for others
-                    # longer than for itself.
-                    self._pass_on()
+                    submission.is_asleep = submission.is_called = False
+                # What gathered meanwhile is another caller's turn: nobody works for others longer
+                # than for itself.
+                self._pass_on()
+                if batch is None:
                     return
             self._commit(batch)
 
-    def _next_batch(self) -> list[_Entry]:
-        """
-        Take what can go now, the oldest first; empty if nothing can, or no place is free.
-
-        What has to wait for another write of its document stays, in its order.
-        """
-        if self._under_way >= self._limits.in_flight:
-            return []
-        batch: list[_Entry] = []
-        kept: deque[_Entry] = deque()
-        size = 0
-        while self._waiting and len(batch) < self._limits.items:
-            entry = self._waiting[0]
-            if entry.write.key in self._flying:
-                kept.append(self._waiting.popleft())
+    def _next_batch(self, submission: Submission) -> Batch | None:
+        """Take what can go now from where *submission* waits; None if nothing can."""
+        for lane in submission.lanes:
+            if not lane.waiting or not self._has_place(lane):
                 continue
-            if batch and size + entry.size > self._limits.size:
-                break
-            batch.append(self._waiting.popleft())
-            self._flying.add(entry.write.key)
-            size += entry.size
-        self._waiting.extendleft(reversed(kept))
-        self._waiting_size -= size
-        self._under_way += bool(batch)
-        return batch
+            # In trouble one goes ahead: should it fail, the others know that nothing was done.
+            items = self._limits.items if lane is self._main else 1
+            taken = lane.take(self._flying, items=items, size=self._limits.size)
+            if not taken:
+                continue
+            batch = Batch(lane, self._standing(lane), taken)
+            self._left(taken)
+            self._flying.update(entry.key for entry in taken)
+            self._under_way[batch.standing] += 1
+            lane.under_way += 1
+            return batch
+        return None
 
-    def _commit(self, batch: Sequence[_Entry]) -> None:
+    def _standing(self, lane: Lane) -> Standing:
+        return Standing.WELL if lane.queue is None else self._health.standing(lane.queue)
+
+    def _has_place(self, lane: Lane) -> bool:
+        if lane.queue is not None and lane.under_way:
+            return False
+        standing = self._standing(lane)
+        return self._under_way[standing] < self._limits.places(standing)
+
+    def _left(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self._waiting_items -= 1
+            self._waiting_size -= entry.size
+
+    def _commit(self, batch: Batch) -> None:
         outcomes: Sequence[WriteOutcome[Task]] = [Unknown("the store failed unexpectedly")] * len(
-            batch
+            batch.entries
         )
         try:
-            outcomes = self._store.write([entry.write for entry in batch])
+            outcomes = self._store.write([entry.write for entry in batch.entries])
         finally:
             with self._lock:
-                self._under_way -= 1
-                for entry, outcome in zip(batch, outcomes, strict=True):
-                    self._flying.discard(entry.write.key)
-                    self._settle(entry, outcome)
-                self._pass_on()
+                self._came_back(batch, outcomes)
 
-    def _settle(self, entry: _Entry, outcome: WriteOutcome[Task]) -> None:
-        submission = entry.submission
-        submission.outcomes[entry.position] = outcome
-        submission.open -= 1
-        if not submission.open:
-            submission.settled.notify()
+    # ------------------------------------------------------------------------------ coming back
+
+    def _came_back(self, batch: Batch, outcomes: Sequence[WriteOutcome[Task]]) -> None:
+        self._under_way[batch.standing] -= 1
+        batch.lane.under_way -= 1
+        for entry, outcome in zip(batch.entries, outcomes, strict=True):
+            self._flying.discard(entry.key)
+            entry.settle(outcome)
+        if batch.lane.queue is None:
+            self._look_for_trouble(batch, outcomes)
+        else:
+            self._end_try(batch.lane, batch.lane.queue, verdict(outcomes))
+        self._pass_on()
+
+    def _look_for_trouble(self, batch: Batch, outcomes: Sequence[WriteOutcome[Task]]) -> None:
+        """Give the queues that held the others of *batch* up lanes of their own."""
+        queues = {
+            entry.queue: None
+            for entry, outcome in zip(batch.entries, outcomes, strict=True)
+            if verdict((outcome,)) is Verdict.TROUBLED
+        }
+        for queue in queues:
+            self._health.note(queue, Verdict.TROUBLED, now=self._runtime.monotonic())
+            self._move(self._main.withdraw(queue), self._lanes.get(queue) or Lane(queue))
+
+    def _end_try(self, lane: Lane, queue: QueueName, said: Verdict) -> None:
+        """Let those who wait in *lane* share the fate of the one that went ahead."""
+        self._health.note(queue, said, now=self._runtime.monotonic())
+        if said is Verdict.WELL:
+            self._move(lane.withdraw(), self._main)
+        else:
+            self._turn_away(lane)
+        if said is Verdict.SILENT:
+            # It is not this queue alone: whoever waits for a turn would only learn the same.
+            for other in list(self._lanes.values()):
+                self._turn_away(other)
+        self._forget(lane)
+
+    def _move(self, entries: Sequence[Entry], lane: Lane) -> None:
+        if entries:
+            self._left(entries)
+            self._enqueue(lane, entries)
+
+    def _turn_away(self, lane: Lane) -> None:
+        entries = lane.withdraw()
+        self._left(entries)
+        reason = f"the queue [{lane.queue}] took no write that went before"
+        _settle_all(entries, Rejected(reason, is_local=True))
+        self._forget(lane)
+
+    def _forget(self, lane: Lane) -> None:
+        if lane.queue is not None and lane.is_idle:
+            self._lanes.pop(lane.queue, None)
 
     def _pass_on(self) -> None:
         """
-        Wake a caller to commit what waits, where a place is free.
+        Wake callers to commit what waits, where places are free.
 
-        The caller is one whose write can go now: one that only waits for a document under way is
-        woken when that is settled.
+        Each is one whose write can go now: one that only waits for a document under way is woken
+        when that is settled.
         """
-        if self._under_way >= self._limits.in_flight:
+        if not self._waiting_items:
             return
-        for entry in self._waiting:
-            if entry.write.key not in self._flying:
-                entry.submission.settled.notify()
-                return
+        for lane in (self._main, *self._lanes.values()):
+            if lane.waiting and self._has_place(lane):
+                _call_one(lane, self._flying)
+
+
+def _call_one(lane: Lane, flying: set[Hashable]) -> None:
+    for submission in lane.ready(flying):
+        if submission.is_called:
+            return  # It is on its way.
+        if submission.is_asleep:
+            submission.is_called = True
+            submission.settled.notify()
+            return
+
+
+def _settle_all(entries: Iterable[Entry], outcome: WriteOutcome[Task]) -> None:
+    for entry in entries:
+        entry.settle(outcome)
