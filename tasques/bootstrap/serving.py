@@ -6,7 +6,9 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
+from socket import socket
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -19,11 +21,13 @@ from tasques.bootstrap.plugins import (
     plugins,
     telling_of_leaders,
 )
+from tasques.bootstrap.processes import Supervisor, Told
 from tasques.core import errors
 from tasques.core.ports import Backend
 from tasques.core.values import Duration
 from tasques.runtime import ThreadRuntime
 from tasques.settings import Settings
+from tasques.settings.kinds import Address
 
 if TYPE_CHECKING:
     from tasques.server.front import Front
@@ -45,6 +49,33 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> int:
     Raises:
         TasquesError: If the backend cannot be used as it is, or the address cannot be listened on.
     """
+    if settings.http.processes > 1:
+        return _serve_by_processes(settings, announce)
+    return _serve_here(settings, announce, None, _by_signals)
+
+
+def _serve_by_processes(settings: Settings, announce: Callable[[str], None]) -> int:
+    from tasques.server.sockets import address_of, bind, url
+
+    count, port = settings.http.processes, settings.http.process_port
+    shared = bind(settings.bind_address)
+    host = settings.bind_address.host
+    own = [bind(Address(host, port + number)) if port else [] for number in range(count)]
+
+    def work(number: int, begun: Callable[[], None], told: Told) -> int:
+        return _serve_here(settings, lambda _: begun(), [*shared, *own[number]], told)
+
+    supervisor = Supervisor(work, count, [*shared, *chain.from_iterable(own)])
+    where = url(address_of(shared[0]))
+    return supervisor.run(lambda: announce(where))
+
+
+def _serve_here(
+    settings: Settings,
+    announce: Callable[[str], None],
+    sockets: Sequence[socket] | None,
+    told: Told,
+) -> int:
     from tasques.server.app import create_app
     from tasques.server.front import Front
 
@@ -65,11 +96,12 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> int:
         front = Front(
             create_app(node.services, options, mounted=mounted(manager, node.services.meter)),
             options,
+            sockets,
         )
     except BaseException:
         backend.close()
         raise
-    return _serve_until_told(node, front, settings.shutdown_timeout, announce)
+    return _serve_until_told(node, front, settings.shutdown_timeout, announce, told)
 
 
 def server_options(settings: Settings) -> ServerOptions:
@@ -102,11 +134,8 @@ def _refuse_unusable(backend: Backend) -> None:
         raise errors.StoreUnavailable("; ".join(f"{p.code}: {p.message}" for p in fatal))
 
 
-def _serve_until_told(
-    node: Node, front: Front, grace: Duration, announce: Callable[[str], None]
-) -> int:
-    stop = threading.Event()
-    finished: list[bool] = []
+def _by_signals(stop: threading.Event) -> None:
+    """To stop is what SIGINT and SIGTERM say; the second time, at once."""
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
@@ -114,6 +143,16 @@ def _serve_until_told(
             # and time-outs are for.
             os._exit(1)
         stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+
+
+def _serve_until_told(
+    node: Node, front: Front, grace: Duration, announce: Callable[[str], None], told: Told
+) -> int:
+    stop = threading.Event()
+    finished: list[bool] = []
 
     def drain() -> None:
         stop.wait()
@@ -123,8 +162,7 @@ def _serve_until_told(
         node.services.claims.close()
         finished.append(front.drain(grace))
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
+    told(stop)
     node.services.clock.step()
     node.services.health.step()
     node.start()

@@ -232,5 +232,6 @@ _SETTING_ACTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "--config": {"action": "store"},
     "--backend": {**_OVERRIDE, "type": lambda url: ("backend", url)},
     "--bind": {**_OVERRIDE, "type": lambda address: ("bind_address", address)},
+    "--processes": {**_OVERRIDE, "type": lambda number: ("http.processes", number)},
     "--set": {**_OVERRIDE, "type": _assignment},
 }

@@ -70,7 +70,7 @@ class Option:
 
 
 #: Taken by the commands that are about a server of their own.
-SETTINGS: Final = ("--config", "--backend", "--bind", "--set")
+SETTINGS: Final = ("--config", "--backend", "--bind", "--processes", "--set")
 #: Taken by the commands that ask a server.
 ASKING: Final = ("--url", "--request-timeout", "--json")
 #: Which tasks are meant.
@@ -313,6 +313,12 @@ OPTIONS: Final = (
         value="HOST:PORT",
         meaning="Where to listen; :8080 for every interface, port 0 for a free one. Short for --set "
         "bind_address=HOST:PORT.",
+    ),
+    Option(
+        flags=("--processes",),
+        value="NUMBER",
+        meaning="How many processes serve at the address together. Short for --set "
+        "http.processes=NUMBER.",
     ),
     Option(
         flags=("--set",),

@@ -9,26 +9,24 @@ goes away is noticed, and nothing is claimed for it.
 
 from __future__ import annotations
 
-import errno
 import logging
 import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from waitress import wasyncore  # type: ignore[import-untyped]
 from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
 from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
 
-from tasques.core.errors import TasquesError
 from tasques.core.values import Duration
 from tasques.server.channel import Channel, is_content
 from tasques.server.open_files import allow_open_files
 from tasques.server.options import ServerOptions
+from tasques.server.sockets import address_of, bind, url
 from tasques.server.threads import Threads
-from tasques.settings.kinds import Address
 
 _log: Final = logging.getLogger(__name__)
 
@@ -42,14 +40,6 @@ _QUIET_SECONDS: Final = 1.0
 _NOTICE_SECONDS: Final = 0.5
 #: How long idle threads get to notice that they are not needed any more.
 _THREADS_STOP_WITHIN: Final = 1.0
-
-
-class CannotListen(TasquesError):
-    """The address cannot be listened on; the message says why, and what to do."""
-
-    def __init__(self, address: Address, reason: str) -> None:
-        super().__init__(f"cannot listen on {address.host or '*'}:{address.port}: {reason}")
-        self.address = address
 
 
 class Listener(TcpWSGIServer):  # type: ignore[misc]
@@ -134,6 +124,7 @@ class Front:
     Args:
         app: A WSGI application.
         options: Where to listen, and how much to take.
+        sockets: Bound already, for processes that share them; else the options say where.
 
     Raises:
         CannotListen: If the address is taken, or not this machine's.
@@ -142,10 +133,15 @@ class Front:
         addresses: Where it listens, with the ports that it has really got; one for each family.
     """
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], options: ServerOptions) -> None:
-        sockets = _bind(options.address)
+    def __init__(
+        self,
+        app: Callable[..., Iterable[bytes]],
+        options: ServerOptions,
+        sockets: Sequence[socket.socket] | None = None,
+    ) -> None:
+        sockets = bind(options.address) if sockets is None else sockets
         limit = allow_open_files(options.connection_limit, others=_OTHER_FILES)
-        self.addresses = tuple(Address(*each.getsockname()[:2]) for each in sockets)
+        self.addresses = tuple(address_of(each) for each in sockets)
         self._map: dict[int, Any] = {}
         self._dispatcher = Threads()
         self._dispatcher.set_thread_count(options.threads)
@@ -176,9 +172,7 @@ class Front:
     @property
     def url(self) -> str:
         """The first address, as a client would write it."""
-        first = self.addresses[0]
-        host = f"[{first.host}]" if ":" in first.host else first.host
-        return f"http://{host}:{first.port}"
+        return url(self.addresses[0])
 
     def run(self) -> None:
         """Answer requests, until :meth:`drain` or :meth:`close`; on the caller's thread."""
@@ -275,56 +269,3 @@ def _adjustments(options: ServerOptions, connection_limit: int) -> Adjustments:
         # That a client went away is no error of ours.
         log_socket_errors=False,
     )
-
-
-#: What says that a name stands for an address of a family that this machine does not have.
-_ABSENT: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-
-_ADVICE: Final = {
-    errno.EADDRINUSE: "something listens there already; stop it, or choose another port",
-    errno.EACCES: "that port is for privileged processes; choose one above 1023",
-    errno.EADDRNOTAVAIL: "that is no address of this machine",
-}
-
-
-def _bind(address: Address) -> list[socket.socket]:
-    """A socket for each family that the address has; all on one port."""
-    bound: list[socket.socket] = []
-    absent: OSError | None = None
-    try:
-        for family, kind, protocol, place in _places(address):
-            port = bound[0].getsockname()[1] if bound else address.port
-            try:
-                bound.append(_bound(family, kind, protocol, (place[0], port, *place[2:])))
-            except OSError as error:
-                if error.errno not in _ABSENT:
-                    raise
-                absent = error
-        if absent is not None and not bound:
-            raise absent
-    except OSError as error:
-        for each in bound:
-            each.close()
-        reason = _ADVICE.get(error.errno or 0, error.strerror or str(error))
-        raise CannotListen(address, reason) from error
-    return bound
-
-
-def _places(address: Address) -> list[tuple[int, int, int, tuple[Any, ...]]]:
-    found = socket.getaddrinfo(
-        address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    return list(dict.fromkeys((f, kind, protocol, place) for f, kind, protocol, _, place in found))
-
-
-def _bound(family: int, kind: int, protocol: int, place: tuple[Any, ...]) -> socket.socket:
-    made = socket.socket(family, kind, protocol)
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        made.bind(place)
-    except OSError:
-        made.close()
-        raise
-    return made

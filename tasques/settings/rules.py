@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from tasques.settings.effective import Settings
+from tasques.settings.effective import Settings, backend_url
 
 
 @attrs.frozen(kw_only=True)
@@ -65,6 +65,13 @@ RULES: Final = (
         message="kibana.user wants both a name and a password, or neither",
         # The server does without Kibana, and the original's starts, too.
         is_fatal=False,
+    ),
+    Rule(
+        names=("http.processes", "backend"),
+        is_broken=lambda it: (
+            it.http.processes > 1 and backend_url(it).lower().startswith("memory:")
+        ),
+        message="processes cannot share tasks that are kept in memory; have one, or Elasticsearch",
     ),
     Rule(
         names=("clock.red", "clock.amber"),

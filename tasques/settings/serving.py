@@ -59,6 +59,30 @@ class Http:
         too_large="Memory; the limit of open files must lie above it.",
         is_ours=True,
     )
+    processes: int = setting(
+        WHOLE_NUMBER,
+        1,
+        "How many processes serve at the address together; one more looks after them. Tasks kept in "
+        "memory allow one only.",
+        unit="processes",
+        minimum=1,
+        maximum=64,
+        too_small="One process uses little more than one core.",
+        too_large="Memory, and each does the work in the background once more.",
+        is_ours=True,
+    )
+    process_port: int = setting(
+        WHOLE_NUMBER,
+        0,
+        "With several processes, each also listens by itself: the first at this port of the same "
+        "host, the next at the port after it, and so on. So its own metrics and health can be read. "
+        "0: none does.",
+        unit="port",
+        minimum=0,
+        maximum=65_000,
+        too_small="Ports below 1024 are for privileged processes.",
+        is_ours=True,
+    )
     parking: bool = setting(
         BOOLEAN,
         True,

@@ -11,9 +11,10 @@ from collections.abc import Callable
 import pytest
 
 from tasques.server.app import create_app
-from tasques.server.front import CannotListen, Front
+from tasques.server.front import Front
 from tasques.server.open_files import allow_open_files
 from tasques.server.options import ServerOptions
+from tasques.server.sockets import CannotListen
 from tasques.settings.kinds import Address
 from tests.server.conftest import World
 
