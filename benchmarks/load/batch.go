@@ -106,34 +106,8 @@ func (l *ledger) finishMany(k *conn, worker string, tasks []apiTask) {
 
 func batchCreate(queue string) result {
 	l := newLedger()
-	var phase atomic.Int32 // 0 warm-up, 1 measured, 2 stop
-	var n atomic.Int64
-	var wg sync.WaitGroup
-	for i := 0; i < *fC; i++ {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			k := newC()
-			defer k.close()
-			for phase.Load() < 2 {
-				began := phase.Load()
-				created := l.createMany(k, queue, *fBatch)
-				if began == 1 && phase.Load() == 1 {
-					n.Add(int64(created))
-				}
-			}
-		}()
-	}
-	time.Sleep(*fWarm)
-	l.createL.reset()
-	u := takeUsage()
-	phase.Store(1)
-	time.Sleep(*fDur)
-	phase.Store(2)
-	done := n.Load()
-	c := since(u, done)
-	wg.Wait()
-	return result{"throughput_per_s": r3(float64(done) / c.Wall), "tasks": done, "cpu": c, "latency_ms": l.latencies(), "errors": l.errs, "account": l.account(queue, false)}
+	n, c := loops(newC, l, func(k *conn) int { return l.createMany(k, queue, *fBatch) })
+	return result{"throughput_per_s": r3(float64(n) / c.Wall), "tasks": n, "cpu": c, "latency_ms": l.latencies(), "errors": l.errs, "account": l.account(queue, false)}
 }
 
 func batchLife(queue string) result {

@@ -56,7 +56,7 @@ func deep(queue string) result {
 
 // claims has -w workers claim and finish until there were -claims claims, and gives how long they took.
 func (l *ledger) claims(queue string) result {
-	l.claimL.v, l.doneL.v, l.e2eL.v, l.lifeL.v = nil, nil, nil, nil
+	l.resetLatencies()
 	before := l.nDone.Load()
 	deadline := time.Now().Add(*fLimit)
 	var left atomic.Int64

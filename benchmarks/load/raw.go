@@ -33,38 +33,6 @@ func withState(queue, state string, ids []string) []document {
 	return docs
 }
 
-// loops runs step on each of -c connections after a warm-up, and counts what it says it did.
-func loops(warm, measured time.Duration, step func(k *conn, l *ledger) int) (int64, cpu, *ledger) {
-	l := newLedger()
-	var phase atomic.Int32
-	var n atomic.Int64
-	var wg sync.WaitGroup
-	for i := 0; i < *fC; i++ {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			k := newEsC()
-			defer k.close()
-			for phase.Load() < 2 {
-				began := phase.Load()
-				done := step(k, l)
-				if began == 1 && phase.Load() == 1 {
-					n.Add(int64(done))
-				}
-			}
-		}()
-	}
-	time.Sleep(warm)
-	u := takeUsage()
-	phase.Store(1)
-	time.Sleep(measured)
-	phase.Store(2)
-	units := n.Load()
-	c := since(u, units)
-	wg.Wait()
-	return units, c, l
-}
-
 func rawResult(queue string, units int64, c cpu, l *ledger, state string) result {
 	esDo("POST", "/"+*fIndex+queue+"/_refresh", "")
 	var counted struct {
@@ -77,7 +45,8 @@ func rawResult(queue string, units int64, c cpu, l *ledger, state string) result
 }
 
 func rawCreate(queue string) result {
-	n, c, l := loops(*fWarm, *fDur, func(k *conn, l *ledger) int {
+	l := newLedger()
+	n, c := loops(newEsC, l, func(k *conn) int {
 		t0 := time.Now()
 		bulk(k, withState(queue, "queued", newIDs(*fBatch)), nil)
 		l.createL.add(time.Since(t0))
@@ -89,7 +58,8 @@ func rawCreate(queue string) result {
 // rawLife takes tasks through create, claim and done in three bulks, with a search for claimable
 // tasks between, as a server has to.
 func rawLife(queue string) result {
-	n, c, l := loops(*fWarm, *fDur, func(k *conn, l *ledger) int {
+	l := newLedger()
+	n, c := loops(newEsC, l, func(k *conn) int {
 		t0 := time.Now()
 		ids := newIDs(*fBatch)
 		versions := bulk(k, withState(queue, "queued", ids), nil)

@@ -94,9 +94,7 @@ func paced(rate float64) func() {
 
 // window is what a part of the time was like.
 func (l *ledger) window(queue string, length time.Duration) result {
-	for _, s := range []*samples{&l.createL, &l.claimL, &l.doneL, &l.reportL, &l.getL, &l.e2eL, &l.lifeL} {
-		s.reset()
-	}
+	l.resetLatencies()
 	before := l.nDone.Load()
 	u := takeUsage()
 	time.Sleep(length)
