@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -96,6 +97,12 @@ class Client(TaskVerbs, RecurringVerbs, QueueVerbs):
         self._async_transport = AsyncTransport(options)
         self._repeats_creates = repeat_creates
         self._is_original: bool | None = None
+
+    def with_patience(self, patience: DurationLike) -> Client:
+        """The same client over the same connections, which meets trouble for so long."""
+        other = copy.copy(self)
+        other._patience = times.duration(patience, "patience").seconds
+        return other
 
     def __enter__(self) -> Self:
         return self

@@ -56,14 +56,10 @@ class CreateTask:
         """
         The command that *options* describe.
 
-        One without an id gets a key of its own, so that it can be repeated safely.
-
         Raises:
             InvalidInput: If a value is none of its type, or two exclude each other.
         """
         id, key = options.get("id"), options.get("idempotency_key")
-        if id is None and key is None:
-            key = secrets.token_hex(16)
         new = NewTaskBody(
             queue=QueueName(queue),
             kind=kind,
@@ -81,14 +77,21 @@ class CreateTask:
         return cls(new, key)
 
     def request(self) -> Request[TaskAnswer]:
+        key = self.sent_key()
         return Request(
             method="POST",
             path=("tasques",),
-            headers={} if self.key is None else {IDEMPOTENCY_KEY_HEADER: self.key},
+            headers={} if key is None else {IDEMPOTENCY_KEY_HEADER: key},
             content=body(self.new),
             decode=reading(TaskAnswer),
-            repeat=Repeat.NAMED if self.key is None else Repeat.KEYED,
+            repeat=Repeat.NAMED if key is None else Repeat.KEYED,
         )
+
+    def sent_key(self) -> str | None:
+        """The key that goes over the wire; a new one where nothing else names the task."""
+        if self.key is None and self.new.id is None:
+            return secrets.token_hex(16)
+        return self.key
 
     def refusal(self, status: int, message: str) -> errors.TasquesError | None:
         if status != 409:

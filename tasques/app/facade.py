@@ -1,0 +1,284 @@
+"""The application: one object over a server, a cluster, or memory of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import warnings
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar, Unpack
+
+import attrs
+
+from tasques.app.declarations import Blueprint, Declarations
+from tasques.app.declared import Prepared, handle_of
+from tasques.app.embedded import DEFAULT_THREADS, Background, Embedded
+from tasques.app.handles import Handle
+from tasques.app.options import EnqueueOptions, task_options
+from tasques.app.periodic import Synced, sync, sync_async
+from tasques.client import Client
+from tasques.client.client import DEFAULT_PATIENCE
+from tasques.client.commands.base import Command
+from tasques.client.commands.tasks import CreateTask
+from tasques.client.port import Operations
+from tasques.client.queue_verbs import QueueVerbs
+from tasques.client.recurring_verbs import RecurringVerbs
+from tasques.client.task_verbs import TaskVerbs
+from tasques.client.times import DurationLike
+from tasques.client.transport import DEFAULT_TIMEOUT
+from tasques.client.values import Object
+from tasques.core.errors import TasquesError
+from tasques.settings import Settings
+
+Answer = TypeVar("Answer")
+
+_HTTP: Final = ("http", "https")
+
+
+class NobodyReaps(UserWarning):
+    """
+    An application holds a durable backend, and does none of a server's work in the background.
+
+    Claims that run out of time are not ended, nothing is archived, and no recurring task fires,
+    unless a server does it on the same backend. Say ``background="all"`` to do it here, or
+    ``background="none"`` if others do.
+    """
+
+
+class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
+    """
+    Tasques for a program: the plain calls, and tasks that are declared.
+
+    The same object, with the same results and errors, whatever *url* names. Every call has a
+    synchronous and an asynchronous twin. It may be used from several threads and after a fork: what
+    is open belongs to the process that opened it. It is a context manager, closed at its end.
+
+    Args:
+        url: ``memory:`` for a new private backend; ``http://host:8080`` for a server;
+            ``elasticsearch://…``, or any scheme that a plugin brings, for a backend held here.
+        background: For a backend held here, whether to do a server's work in the background;
+            ``none`` if nothing is said, with a warning where the backend is durable.
+        release: Of the application: a number that grows with each release, or 0. Periodic tasks
+            that a newer release has declared are left as they are.
+        queue: Where tasks go that do not say.
+        settings: Of the services, for a backend held here; its own ``backend`` does not count.
+        threads: For asynchronous calls on a backend held here.
+        timeout: How long a server may be silent, beyond what it is asked to wait.
+        patience: How long trouble with a server is met by trying again.
+        repeat_creates: See :class:`tasques.client.Client`.
+
+    Raises:
+        InvalidInput: If no plugin knows the scheme, or the rest of *url* makes no sense.
+    """
+
+    def __init__(
+        self,
+        url: str = "memory:",
+        *,
+        background: Background | None = None,
+        release: int = 0,
+        queue: str | None = None,
+        settings: Settings | None = None,
+        threads: int = DEFAULT_THREADS,
+        timeout: DurationLike = DEFAULT_TIMEOUT,
+        patience: DurationLike = DEFAULT_PATIENCE,
+        repeat_creates: bool = True,
+    ) -> None:
+        super().__init__(queue=queue)
+        self.release = release
+        self._operations: Operations
+        if url.partition(":")[0].lower() in _HTTP:
+            self._operations = Client(
+                url, timeout=timeout, patience=patience, repeat_creates=repeat_creates
+            )
+            return
+        embedded = Embedded(
+            _with_backend(settings, url), background=background or "none", threads=threads
+        )
+        if background is None and embedded.is_durable:
+            warnings.warn(str(NobodyReaps.__doc__).strip(), NobodyReaps, stacklevel=2)
+        self._operations = embedded
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close_async()
+
+    # ------------------------------------------------------------------------ the port
+
+    @property
+    def operations(self) -> Operations:
+        """What carries commands out."""
+        return self._operations
+
+    @contextlib.contextmanager
+    def replaced(self, operations: Operations) -> Iterator[None]:
+        """
+        Have *operations* carry out everything meanwhile, as tests want it.
+
+        Not to be done while other threads use the application.
+        """
+        before, self._operations = self._operations, operations
+        try:
+            yield
+        finally:
+            self._operations = before
+
+    def do(self, command: Command[Answer]) -> Answer:
+        return self._operations.do(command)
+
+    async def do_async(self, command: Command[Answer]) -> Answer:
+        return await self._operations.do_async(command)
+
+    def do_many(self, commands: Sequence[Command[Answer]]) -> list[Answer | TasquesError]:
+        return self._operations.do_many(commands)
+
+    async def do_many_async(
+        self, commands: Sequence[Command[Answer]]
+    ) -> list[Answer | TasquesError]:
+        return await self._operations.do_many_async(commands)
+
+    def close(self) -> None:
+        """Let go of connections and threads; tasks in memory are gone."""
+        self._operations.close()
+
+    async def close_async(self) -> None:
+        """As :meth:`close`, for connections of this event loop too."""
+        await self._operations.close_async()
+
+    # ------------------------------------------------------------------- declared tasks
+
+    def include(self, blueprint: Blueprint) -> None:
+        """
+        Have the tasks of *blueprint* among these, those that it will declare too.
+
+        Raises:
+            ValueError: If another application has included it, or a kind or id is declared twice.
+        """
+        blueprint.include_in(self)
+
+    def enqueue(
+        self,
+        kind: str,
+        *,
+        args: Object | None = None,
+        **options: Unpack[EnqueueOptions],
+    ) -> Handle[Any]:
+        """
+        Have a task done by the name of its kind; its function need not be known here.
+
+        Where the kind is declared here after all, what is said of it counts.
+
+        Args:
+            args: As JSON has them; nothing checks them against the worker's function.
+            options: See :class:`~tasques.app.options.EnqueueOptions`.
+
+        Raises:
+            ValueError: If no queue is said, and the application has none.
+            InvalidInput, TaskAlreadyExists, Unavailable: As their names say.
+        """
+        command = self._by_name(kind, args, options)
+        return handle_of(self.do(command), self._operations)
+
+    async def enqueue_async(
+        self,
+        kind: str,
+        *,
+        args: Object | None = None,
+        **options: Unpack[EnqueueOptions],
+    ) -> Handle[Any]:
+        """As :meth:`enqueue`."""
+        command = self._by_name(kind, args, options)
+        return handle_of(await self.do_async(command), self._operations)
+
+    def enqueue_many(self, prepared: Sequence[Prepared[Any]]) -> list[Handle[Any] | TasquesError]:
+        """
+        Have many done, with one call where the server can: ``app.enqueue_many([send.prepare(…), …])``.
+
+        One outcome each, in their order; an error concerns its task alone, and is not raised.
+        """
+        outcomes = self.do_many([each.command for each in prepared])
+        return self._handles(prepared, outcomes)
+
+    async def enqueue_many_async(
+        self, prepared: Sequence[Prepared[Any]]
+    ) -> list[Handle[Any] | TasquesError]:
+        """As :meth:`enqueue_many`."""
+        outcomes = await self.do_many_async([each.command for each in prepared])
+        return self._handles(prepared, outcomes)
+
+    def handle(self, queue: str, id: str, returned: Any = object) -> Handle[Any]:
+        """
+        The handle of a task by its name; nothing is asked yet.
+
+        Args:
+            returned: The type of its result.
+        """
+        return Handle(queue=queue, id=id, operations=self._operations, returned=returned)
+
+    def sync_periodic(self) -> dict[str, Synced]:
+        """
+        Have every declared periodic task on the server, once, whoever else does so too.
+
+        A worker does this when it starts. See :mod:`tasques.app.periodic` for what becomes of those
+        that are there already.
+
+        Returns:
+            What became of each, by id.
+
+        Raises:
+            InvalidInput: If a schedule is none.
+            Unavailable, RecurringTaskConflict: As their names say.
+        """
+        return {
+            id: sync(self._operations, declared, self.release)
+            for id, declared in self.periodic_tasks.items()
+        }
+
+    async def sync_periodic_async(self) -> dict[str, Synced]:
+        """As :meth:`sync_periodic`."""
+        declared = self.periodic_tasks
+        done = await asyncio.gather(
+            *(sync_async(self._operations, each, self.release) for each in declared.values())
+        )
+        return dict(zip(declared, done, strict=True))
+
+    def _by_name(self, kind: str, args: Object | None, options: EnqueueOptions) -> CreateTask:
+        known = self.tasks.get(kind)
+        where = options.get("queue", self._queue if known is None else known.queue)
+        if where is None:
+            raise ValueError(f"say in which queue the task [{kind}] goes")
+        said = task_options(options) if known is None else known.settings.of_task(options)
+        return CreateTask.of(where, kind, args, said)
+
+    def _handles(
+        self, prepared: Sequence[Prepared[Any]], outcomes: Sequence[Any]
+    ) -> list[Handle[Any] | TasquesError]:
+        return [
+            outcome
+            if isinstance(outcome, TasquesError)
+            else handle_of(outcome, self._operations, each.returned)
+            for each, outcome in zip(prepared, outcomes, strict=True)
+        ]
+
+
+def _with_backend(settings: Settings | None, url: str) -> Settings:
+    return attrs.evolve(settings or Settings(), backend=url)

@@ -1,0 +1,105 @@
+"""What may be said of tasks: once for a kind, and for each that is enqueued."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypedDict, cast
+
+import attrs
+
+from tasques.app.retrying import RetryPolicy
+from tasques.client import times
+from tasques.client.times import DurationLike, InstantLike
+from tasques.client.values import Object, TaskOptions
+from tasques.core.queues import queue_name
+from tasques.core.values import Duration
+
+
+class EnqueueOptions(TypedDict, total=False):
+    """
+    What may be said of one task that is enqueued; what is not, is as its kind has it.
+
+    Attributes:
+        queue: Another queue than its kind's.
+        id: Unique within the queue. Enqueuing it twice is refused.
+        priority: The higher, the sooner it is claimed.
+        retries: How often it is tried again after a failure.
+        timeout: How long a worker has, from its claim or its last report.
+        run_in: Not to be claimed before so long from now.
+        run_at: Not to be claimed before.
+        expires_in: Not worth starting after so long from now.
+        expires_at: Not worth starting from then on.
+        context: What else goes with it, such as a trace.
+        idempotency_key: Enqueued twice with the same key it is one task.
+    """
+
+    queue: str
+    id: str
+    priority: int
+    retries: int
+    timeout: DurationLike
+    run_in: DurationLike
+    run_at: InstantLike
+    expires_in: DurationLike
+    expires_at: InstantLike
+    context: Object
+    idempotency_key: str
+
+
+def _queue(name: str) -> str:
+    return queue_name(name)
+
+
+def _timeout(value: DurationLike | None) -> Duration | None:
+    return times.optional_duration(value, "timeout")
+
+
+def _expiry(value: DurationLike | None) -> Duration | None:
+    return times.optional_duration(value, "expires_in")
+
+
+@attrs.frozen(kw_only=True)
+class KindOptions:
+    """
+    What is said of every task of a kind.
+
+    Attributes:
+        retries: None for the server's default.
+        timeout: How long a worker has, from its claim or its last report; None for the server's.
+        expires_in: Not worth starting after so long from being enqueued; None for never.
+        retry: Decides what follows a failure; None for the server's growing pause.
+
+    Raises:
+        InvalidInput: If no queue can have that name, or a duration is none.
+    """
+
+    kind: str = attrs.field(validator=attrs.validators.min_len(1))
+    queue: str = attrs.field(converter=_queue)
+    retries: int | None = None
+    timeout: Duration | None = attrs.field(default=None, converter=_timeout)
+    priority: int = 0
+    expires_in: Duration | None = attrs.field(default=None, converter=_expiry)
+    retry: RetryPolicy | None = None
+
+    def of_task(self, said: EnqueueOptions) -> TaskOptions:
+        """The options of one task, of which *said* is said in particular."""
+        options: dict[str, Any] = {
+            "retry_times": self.retries,
+            "processing_timeout": self.timeout,
+            "priority": self.priority or None,
+        }
+        if self.expires_in is not None and "expires_at" not in said:
+            options["expires_in"] = self.expires_in
+        return task_options(said, options)
+
+
+def task_options(said: EnqueueOptions, base: Mapping[str, Any] | None = None) -> TaskOptions:
+    """*said* in the words of the wire, over *base*; the queue is not among them."""
+    options = dict(base or {})
+    for name, value in said.items():
+        if name != "queue":
+            options[_WIRE.get(name, name)] = value
+    return cast("TaskOptions", options)
+
+
+_WIRE = {"retries": "retry_times", "timeout": "processing_timeout"}
