@@ -69,7 +69,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--limit",
         type=float,
-        default=3600.0,
+        default=7200.0,
         metavar="SECONDS",
         help="begin nothing that would likely end later; default: %(default)g",
     )

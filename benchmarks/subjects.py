@@ -230,7 +230,7 @@ def chosen(
     names: Sequence[str], *, original: Path | None, others: Mapping[str, str]
 ) -> Sequence[Subject]:
     """
-    The subjects of these names; without names, all that can be had but ``again``.
+    The subjects of these names; without names, all that can be had.
 
     Args:
         original: The Go server's binary.
@@ -246,6 +246,4 @@ def chosen(
     for name in names:
         if name not in known:
             raise ValueError(f"no such subject: {name}; there are {', '.join(known)}")
-    if not names:
-        return [subject for name, subject in known.items() if name != "again"]
-    return [known[name] for name in names]
+    return [known[name] for name in names] if names else list(known.values())

@@ -40,7 +40,10 @@ func rawResult(queue string, units int64, c cpu, l *ledger, state string) result
 	}
 	json.Unmarshal(esDo("POST", "/"+*fIndex+queue+"/_count", fmt.Sprintf(`{"query":{"term":{"state":%q}}}`, state)), &counted)
 	written := int(rawSeq.Load())
-	a := account{Created: written, Done: counted.Count, ExactlyOnce: counted.Count == written}
+	a := account{Created: written, ExactlyOnce: counted.Count == written}
+	if state == "done" {
+		a.Done = counted.Count
+	}
 	return result{"throughput_per_s": r3(float64(units) / c.Wall), "tasks": units, "cpu": c, "latency_ms": l.latencies(), "errors": l.errs, "account": a}
 }
 

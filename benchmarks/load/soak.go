@@ -28,7 +28,7 @@ func soak(queue string) result {
 	u := takeUsage()
 	before := l.nDone.Load()
 	end := u.t.Add(*fDur)
-	l.produce(queue, func() bool { return time.Now().Before(end) }, paced(rate), func() {
+	l.produce(queue, func() bool { return time.Now().Before(end) }, paced(max(rate, 1), end), func() {
 		for i := 0; i < *fWindows; i++ {
 			windows = append(windows, l.window(queue, *fDur/time.Duration(*fWindows)))
 		}
@@ -82,13 +82,13 @@ func (l *ledger) produce(queue string, more func() bool, turn func(), meanwhile 
 	wg.Wait()
 }
 
-// paced gives what returns rate times a second, whoever calls it.
-func paced(rate float64) func() {
+// paced gives what returns rate times a second, whoever calls it, and at once after the end.
+func paced(rate float64, end time.Time) func() {
 	var n atomic.Int64
 	start := time.Now()
 	return func() {
-		at := start.Add(time.Duration(float64(n.Add(1)) / max(rate, 0.001) * float64(time.Second)))
-		time.Sleep(time.Until(at))
+		at := start.Add(time.Duration(float64(n.Add(1)) / rate * float64(time.Second)))
+		time.Sleep(min(time.Until(at), time.Until(end)))
 	}
 }
 
