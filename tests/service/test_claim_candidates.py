@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ KEEP = 2.0
 MAIL = QueueName("mail")
 
 
-def stored(id: str, *, seq_no: int = 1, **more: object) -> StoredTask:
+def stored(id: str, *, seq_no: int = 1, **more: Any) -> StoredTask:
     return Stored(document=make_task(id, **more), version=Version(1, seq_no))
 
 
@@ -113,32 +115,44 @@ def test_a_task_larger_than_all_the_room_can_be_claimed_all_the_same() -> None:
 def test_versions_that_are_over_are_forgotten_as_others_come() -> None:
     """However fast tasks are taken, no more are remembered than a search could show."""
     candidates = Candidates(keep_seconds=KEEP)
-    for number in range(1000):
-        candidates.settle(stored(f"t{number}").document.key, Version(1, 1), at=number / 10)
-    assert candidates.settled((MAIL,)) <= 25
-    assert candidates.settled(()) == candidates.settled((MAIL,))
+    tasks = [stored(f"t{number}") for number in range(1000)]
+    for number, task in enumerate(tasks):
+        candidates.settle(task.document.key, task.version, at=number / 10)
+    assert candidates.is_over(tasks[-1])
+    assert sum(candidates.is_over(task) for task in tasks) <= 25
     candidates.prune(at=1000.0)
-    assert candidates.settled((MAIL,)) == 0
+    assert not any(candidates.is_over(task) for task in tasks)
 
 
 def test_what_falls_to_others_is_left_to_them_for_a_while() -> None:
-    """Of one priority own ones first; the others' once they had time, then like any."""
+    """Whatever its priority, until it is shown for so long that they cannot be taking it."""
     candidates = Candidates(
         keep_seconds=KEEP,
         patience_seconds=1.0,
         falls_to_others=lambda queue, id: id.startswith("theirs"),
     )
-    tasks = [stored("own2"), stored("theirs1"), stored("own1"), stored("theirs-high", priority=9)]
+    tasks = [stored("theirs"), stored("own", run_at=START), stored("theirs-high", priority=9)]
     put(candidates, *tasks)
-    assert drawn(candidates, at=0.5) == ["own1", "own2"]
-    assert drawn(candidates, at=1.0) == ["theirs-high", "theirs1"]
-    put(candidates, *tasks, at=1.0)
-    assert drawn(candidates, at=2.0) == ["theirs-high", "own1", "own2", "theirs1"]
-    put(candidates, *tasks, at=2.0)
-    put(candidates, *tasks, at=3.0)
-    put(candidates, *tasks, at=4.0)
-    put(candidates, stored("a-new-own"), at=4.0)
-    assert drawn(candidates, at=4.0) == ["theirs-high", "a-new-own", "own1", "own2", "theirs1"]
+    assert drawn(candidates, at=0.5) == ["own"]
+    assert not candidates.has_any((MAIL,), at=0.5)
+    assert drawn(candidates, at=1.0) == []
+    assert put(candidates, *tasks, at=1.0) == [False, True, False]
+    assert drawn(candidates, at=1.0) == ["theirs-high", "own", "theirs"]
+
+
+def test_what_others_cannot_know_is_not_left_to_them() -> None:
+    """A task that was just made here goes to whoever waits here."""
+    candidates = Candidates(keep_seconds=KEEP, falls_to_others=lambda queue, id: True)
+    candidates.put(stored("made-here"), now=START, at=0.0, is_ours=True)
+    assert drawn(candidates) == ["made-here"]
+
+
+def test_what_others_have_taken_is_forgotten() -> None:
+    """No search shows it any more."""
+    candidates = Candidates(keep_seconds=KEEP, falls_to_others=lambda queue, id: True)
+    put(candidates, *(stored(f"t{number}") for number in range(10)))
+    candidates.prune(at=KEEP + 1)
+    assert len(candidates) == 0
 
 
 @given(
@@ -175,8 +189,7 @@ def test_bookkeeping_never_drifts(steps: list[tuple[str, int, int, int]], shares
                 candidates.prune(at=now)
             case _:
                 taken = list(candidates.draw((), at=now))
-                places = [(-c.stored.document.priority, c.is_others) for c in taken]
-                assert places == sorted(places)
+                assert [c.place for c in taken] == sorted(c.place for c in taken)
                 orders = [c.stored.document.claim_order for c in taken]
                 assert shares or orders == sorted(orders)
                 if step == "restore":

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from tasques.core.queues import QueueName, TaskId
-from tasques.core.service.rivalry import Rivalries
+from tasques.core.service.rivalry import Rivalries, _hash
 from tests.service.test_claim_pace import Still
 
 MAIL = QueueName("mail")
@@ -33,7 +33,7 @@ def test_who_loses_nothing_has_no_rival() -> None:
     """Every task falls to a lone server, in its exact order."""
     rivalries = Rivalries(Chance(1))
     for _ in range(100):
-        assert not rivalries.note(MAIL, tried=100, lost=0)
+        assert not rivalries.note(MAIL, tried=100, lost=[])
     assert rivalries.slots(MAIL) == 1
     assert shares(rivalries) == set(IDS)
 
@@ -42,14 +42,14 @@ def test_a_race_lost_now_and_then_changes_nothing() -> None:
     """One in twenty is cheaper than leaving others what may not be wanted."""
     rivalries = Rivalries(Chance(1))
     for _ in range(100):
-        assert not rivalries.note(MAIL, tried=60, lost=2)
+        assert not rivalries.note(MAIL, tried=60, lost=IDS[:2])
     assert rivalries.slots(MAIL) == 1
 
 
 def test_who_loses_races_takes_a_share() -> None:
     """Of that queue alone."""
     rivalries = Rivalries(Chance(1))
-    assert rivalries.note(MAIL, tried=20, lost=10)
+    assert rivalries.note(MAIL, tried=20, lost=IDS[:10])
     assert rivalries.slots(MAIL) == 2
     assert 300 < len(shares(rivalries)) < 700
     assert rivalries.slots(QueueName("sms")) == 1
@@ -57,26 +57,40 @@ def test_who_loses_races_takes_a_share() -> None:
 
 @pytest.mark.parametrize("servers", [2, 3, 5])
 def test_servers_settle_on_shares_that_hardly_overlap(servers: int) -> None:
-    """By losses alone, from whatever chance gave them."""
+    """By losses alone, whatever chance says: one batch after the other, of what falls to each."""
     for seed in range(20):
+        chance = Random(seed)
         everybody = [Rivalries(Chance(100 * seed + number)) for number in range(servers)]
         lost_late = tried_late = 0
-        for number in range(300):
-            asked = [shares(each) for each in everybody]
-            for one, own in enumerate(asked):
-                others = set().union(*(share for other, share in enumerate(asked) if other != one))
-                lost = 10 * len(own & others) // len(own)
-                everybody[one].note(MAIL, tried=10, lost=lost)
-                if number >= 150:
-                    lost_late, tried_late = lost_late + lost, tried_late + 10
+        for number in range(200):
+            # All see the same window; who writes first wins.
+            window = chance.sample(IDS, 400)
+            taken: set[TaskId] = set()
+            chance.shuffle(everybody)
+            for one in everybody:
+                own = [id for id in window if not one.falls_to_others(MAIL, id)][:10]
+                lost = [id for id in own if id in taken]
+                one.note(MAIL, tried=len(own), lost=lost)
+                taken.update(own)
+                if number >= 100:
+                    lost_late, tried_late = lost_late + len(lost), tried_late + len(own)
         assert lost_late <= 0.05 * tried_late, seed
+
+
+def test_who_meets_the_tracks_of_another_keeps_out_of_them() -> None:
+    """What was lost shows where the other works."""
+    lost = [id for id in IDS if _hash(id) % 2 == 1][:10]
+    for seed in range(10):
+        rivalries = Rivalries(Chance(seed))
+        assert rivalries.note(MAIL, tried=40, lost=lost)
+        assert not shares(rivalries) & set(lost)
 
 
 def test_a_share_grows_again_when_the_rival_has_gone() -> None:
     """Nothing was lost for a while: fewer slots, and in the end all of it, and nothing is kept."""
     runtime = Chance(1)
     rivalries = Rivalries(runtime)
-    rivalries.note(MAIL, tried=20, lost=10)
+    rivalries.note(MAIL, tried=20, lost=IDS[:10])
     for _ in range(3):
         runtime.sleep(11)
         rivalries.forget_old()

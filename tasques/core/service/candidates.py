@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeAlias
 
@@ -26,9 +25,8 @@ from tasques.core.queues import QueueName, TaskId
 from tasques.core.tasks import StoredTask, Task, TaskKey
 from tasques.core.values import Instant
 
-#: What sorts candidates: their priority, whether they fall to others, and the order of claims.
+#: What sorts candidates: their priority, whether others left them, and the order of claims.
 _Place: TypeAlias = tuple[int, bool, tuple[int, int, int, str]]
-_Heap: TypeAlias = "list[tuple[tuple[int, int, int, str], int, Candidate]]"
 
 #: Versions that are over are remembered, so many at most; one that is not costs a lost
 #: compare-and-set.
@@ -48,6 +46,8 @@ class Candidate:
         known_since: When this version was first heard of here, on the monotonic clock.
         shown_at: When it was last.
         is_others: Whether it falls to another server for now.
+        was_others: Whether it did, and was not taken. It comes after others of its priority, since
+            whoever has it in its share may be about to take it.
         is_live: Neither drawn nor replaced nor forgotten.
     """
 
@@ -55,44 +55,55 @@ class Candidate:
     known_since: float
     shown_at: float
     is_others: bool = False
+    was_others: bool = False
     is_live: bool = True
+
+    @property
+    def place(self) -> _Place:
+        """Its place among candidates."""
+        order = self.stored.document.claim_order
+        return (order[0], self.was_others, order)
 
 
 class _Pool:
     """
-    The candidates of one queue: two heaps in claim order, of which *live* says what still counts.
+    The candidates of one queue.
 
-    Two, because what is left to others for a while must not stand before what is not.
+    Attributes:
+        live: What counts.
+        own: A heap of it by place, among entries that count no more; by a number, since the
+            older entry of a task must not take the younger one with it.
+        others: What is left to others for a while, and so in no heap; the last shown is the last.
     """
 
     def __init__(self) -> None:
         self.live: dict[TaskKey, Candidate] = {}
-        self.own: _Heap = []
-        self.others: _Heap = []
+        self.own: list[tuple[_Place, int, Candidate]] = []
+        self.others: dict[TaskKey, Candidate] = {}
 
-    def push(self, candidate: Candidate, number: int) -> None:
+    def add(self, candidate: Candidate, number: int) -> None:
         """Enter *candidate*; the *number* tells entries of one order apart."""
         task = candidate.stored.document
         self.live[task.key] = candidate
-        heap = self.others if candidate.is_others else self.own
-        if len(heap) > 2 * len(self.live) + 16:
-            _weed(heap)  # what was replaced would lie there until it comes up
-        heapq.heappush(heap, (task.claim_order, number, candidate))
+        if candidate.is_others:
+            self.others[task.key] = candidate
+            return
+        if len(self.own) > 2 * len(self.live) + 16:
+            self.weed()  # what was replaced would lie there until it comes up
+        heapq.heappush(self.own, (candidate.place, number, candidate))
 
     def take_out(self, candidate: Candidate) -> None:
         """Let *candidate* count no more."""
+        key = candidate.stored.document.key
         candidate.is_live = False
-        del self.live[candidate.stored.document.key]
+        del self.live[key]
+        if candidate.is_others:
+            del self.others[key]
 
     def weed(self) -> None:
-        """Keep no more than what counts."""
-        _weed(self.own)
-        _weed(self.others)
-
-
-def _weed(heap: _Heap) -> None:
-    heap[:] = [entry for entry in heap if entry[2].is_live]
-    heapq.heapify(heap)
+        """Keep in the heap what counts."""
+        self.own = [entry for entry in self.own if entry[2].is_live]
+        heapq.heapify(self.own)
 
 
 class Candidates:
@@ -104,7 +115,8 @@ class Candidates:
     Args:
         keep_seconds: What was not shown for so long is forgotten: a search finds it again if it is
             ready.
-        patience_seconds: So long others have for what falls to them.
+        patience_seconds: What falls to others and is still shown after so long is anybody's. Longer
+            than a search may lag behind, else it proves nothing.
         limit: More than so many are not kept.
         max_bytes: More than that neither; but of each queue that is just being asked for, one.
         falls_to_others: Whether a task is better left to another server for a while.
@@ -129,7 +141,6 @@ class Candidates:
         self._count = 0
         self._bytes = 0
         self._settled: dict[TaskKey, tuple[Version, float]] = {}
-        self._settled_in: Counter[QueueName] = Counter()
         self._tie = itertools.count()
 
     def __len__(self) -> int:
@@ -143,29 +154,29 @@ class Candidates:
 
     # ------------------------------------------------------------------------- what is known
 
-    def put(self, stored: StoredTask, *, now: Instant, at: float) -> bool:
+    def put(self, stored: StoredTask, *, now: Instant, at: float, is_ours: bool = False) -> bool:
         """
         Remember *stored*, unless that version is known to be over.
 
         Args:
             now: By the wall clock: what is due later is kept apart until then.
             at: By the monotonic clock: since when it is known.
+            is_ours: Whether others cannot know of it yet, so that nothing is to be left to them.
 
         Returns:
             Whether it may be claimed and was not known before.
         """
         task = stored.document
-        settled = self._settled.get(task.key)
-        if settled is not None and stored.version <= settled[0]:
+        if self.is_over(stored):
             return False
         if task.run_at > now:
             entry = (task.run_at.nanoseconds, next(self._tie), stored)
             heapq.heappush(self._later, entry)
             self._note(task, at)
             return False
-        return self._put(stored, at)
+        return self._put(stored, at, is_ours=is_ours)
 
-    def _put(self, stored: StoredTask, at: float) -> bool:
+    def _put(self, stored: StoredTask, at: float, *, is_ours: bool) -> bool:
         task = stored.document
         pool = self._pools.get(task.queue)
         if pool is None:
@@ -177,19 +188,22 @@ class Candidates:
             return False
         if known is not None:
             self._forget(pool, known)
-        is_others = self._falls_to_others(task.queue, task.id)
+        is_others = not is_ours and self._falls_to_others(task.queue, task.id)
         self._enter(pool, Candidate(stored, at, at, is_others=is_others), at)
         return True
 
     def _show_again(self, pool: _Pool, known: Candidate, at: float) -> None:
         known.shown_at = at
-        # Whoever did not take in twice that time what falls to them is not there.
-        if known.is_others and at - known.known_since >= 2 * self._patience_seconds:
-            self._forget(pool, known)
-            self._enter(pool, attrs.evolve(known, is_others=False, is_live=True), at)
+        if not known.is_others:
+            return
+        # Those to whom it falls have not taken it, so they are not there, or have enough to do.
+        is_anybodys = at - known.known_since >= self._patience_seconds
+        self._forget(pool, known)
+        again = attrs.evolve(known, is_others=not is_anybodys, was_others=is_anybodys, is_live=True)
+        self._enter(pool, again, at)
 
     def _enter(self, pool: _Pool, candidate: Candidate, at: float) -> None:
-        pool.push(candidate, next(self._tie))
+        pool.add(candidate, next(self._tie))
         self._note(candidate.stored.document, at)
 
     def ripen(self, *, now: Instant, at: float) -> None:
@@ -214,15 +228,16 @@ class Candidates:
         """
         Take candidates of *queues* (of all, if empty) in claim order.
 
-        Of one priority, those that fall to others come last, and only once these had time to take
-        them. What is not used goes back by :meth:`restore`.
+        What falls to others is left out, and what they left comes last in its priority. What is not
+        used goes back by :meth:`restore`.
         """
-        heads: list[tuple[_Place, int, _Pool, Candidate]] = []
+        heads: list[tuple[_Place, int, _Pool]] = []
         for number, pool in enumerate(self._asked(queues)):
             self._enter_head(heads, number, pool, at)
         while heads:
-            _, number, pool, candidate = heapq.heappop(heads)
-            if candidate.is_live:
+            _, number, pool = heapq.heappop(heads)
+            candidate = self._first(pool, at)
+            if candidate is not None:
                 self._forget(pool, candidate)
                 yield candidate
             self._enter_head(heads, number, pool, at)
@@ -231,38 +246,25 @@ class Candidates:
         return [self._pools[name] for name in queues or self._pools if name in self._pools]
 
     def _enter_head(
-        self,
-        heads: list[tuple[_Place, int, _Pool, Candidate]],
-        number: int,
-        pool: _Pool,
-        at: float,
+        self, heads: list[tuple[_Place, int, _Pool]], number: int, pool: _Pool, at: float
     ) -> None:
-        first = self._first(pool, at)
-        if first is not None:
-            place, candidate = first
-            heapq.heappush(heads, (place, number, pool, candidate))
+        candidate = self._first(pool, at)
+        if candidate is not None:
+            heapq.heappush(heads, (candidate.place, number, pool))
 
-    def _first(self, pool: _Pool, at: float) -> tuple[_Place, Candidate] | None:
-        own, others = self._top(pool, pool.own, at), self._top(pool, pool.others, at)
-        if others is not None and at - others.known_since < self._patience_seconds:
-            others = None
-        places = [
-            ((order[0], candidate.is_others, order), candidate)
-            for candidate in (own, others)
-            if candidate is not None and (order := candidate.stored.document.claim_order)
-        ]
-        return min(places, key=lambda place: place[0], default=None)
-
-    def _top(self, pool: _Pool, heap: _Heap, at: float) -> Candidate | None:
-        """The first of *heap* that counts; what is stale or replaced is dropped on the way."""
-        while heap:
-            candidate = heap[0][2]
-            if candidate.is_live and at - candidate.shown_at <= self._keep_seconds:
+    def _first(self, pool: _Pool, at: float) -> Candidate | None:
+        """The first of a pool's own; what is stale or counts no more is dropped on the way."""
+        while pool.own:
+            candidate = pool.own[0][2]
+            if candidate.is_live and self._is_kept(candidate, at):
                 return candidate
             if candidate.is_live:
                 self._forget(pool, candidate)
-            heapq.heappop(heap)
+            heapq.heappop(pool.own)
         return None
+
+    def _is_kept(self, candidate: Candidate, at: float) -> bool:
+        return at - candidate.shown_at <= self._keep_seconds
 
     def restore(self, drawn: Iterable[Candidate]) -> None:
         """Put back what was drawn and not used, as if it had never been away."""
@@ -277,26 +279,18 @@ class Candidates:
     def settle(self, key: TaskKey, version: Version, *, at: float) -> None:
         """Know that *version* and all before it are over, however often a search still shows them."""
         # The oldest stay in front. Two go for one that comes, so that the old do not pile up.
-        if self._settled.pop(key, None) is None:
-            self._settled_in[key.queue] += 1
+        self._settled.pop(key, None)
         self._settled[key] = (version, at)
         for _ in range(2):
             oldest = next(iter(self._settled))
             is_over = self._settled[oldest][1] < at - self._keep_seconds
             if is_over or len(self._settled) > _MOST_SETTLED:
-                self._unsettle(oldest)
+                del self._settled[oldest]
 
-    def _unsettle(self, key: TaskKey) -> None:
-        del self._settled[key]
-        self._settled_in[key.queue] -= 1
-        if not self._settled_in[key.queue]:
-            del self._settled_in[key.queue]
-
-    def settled(self, queues: tuple[QueueName, ...]) -> int:
-        """How many versions of *queues* are over, that a search may still show."""
-        if not queues:
-            return len(self._settled)
-        return sum(self._settled_in[queue] for queue in queues)
+    def is_over(self, stored: StoredTask) -> bool:
+        """Whether *stored* is known to be over."""
+        settled = self._settled.get(stored.document.key)
+        return settled is not None and stored.version <= settled[0]
 
     # ----------------------------------------------------------------------- forgetting
 
@@ -312,9 +306,14 @@ class Candidates:
         for key in list(itertools.islice(self._settled, 1000)):
             if self._settled[key][1] >= at - self._keep_seconds:
                 break
-            self._unsettle(key)
-        for name in [n for n, pool in self._pools.items() if not pool.live]:
-            del self._pools[name]
+            del self._settled[key]
+        for name, pool in list(self._pools.items()):
+            for candidate in list(itertools.islice(pool.others.values(), 1000)):
+                if self._is_kept(candidate, at):
+                    break
+                self._forget(pool, candidate)
+            if not pool.live:
+                del self._pools[name]
 
     def _forget(self, pool: _Pool, candidate: Candidate) -> None:
         pool.take_out(candidate)
@@ -356,7 +355,7 @@ class Candidates:
     def _halve(self, pool: _Pool, at: float) -> None:
         fresh: list[Candidate] = []
         for candidate in list(pool.live.values()):
-            if at - candidate.shown_at <= self._keep_seconds:
+            if self._is_kept(candidate, at):
                 fresh.append(candidate)
             else:
                 self._forget(pool, candidate)

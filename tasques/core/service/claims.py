@@ -38,7 +38,7 @@ from tasques.core.service.confirmation import Confirmation
 from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.meter import Meter
 from tasques.core.service.rivalry import Rivalries
-from tasques.core.service.search_schedule import SearchSchedule, search_period
+from tasques.core.service.search_schedule import News, SearchSchedule, search_period
 from tasques.core.service.settlement import Settlement
 from tasques.core.service.waiting import ClaimAnswer, ClaimRequest, Waiter
 from tasques.core.tasks import StoredTask
@@ -110,7 +110,7 @@ class ClaimDispatcher:
         period = search_period(lag)
         self._candidates = Candidates(
             keep_seconds=2 * max(lag.seconds, period),
-            patience_seconds=period,
+            patience_seconds=lag.seconds + 2 * period,
             falls_to_others=self._rivalries.falls_to_others,
         )
         self._schedule = SearchSchedule(runtime, lag, self._candidates, self._rivalries.slots)
@@ -211,7 +211,7 @@ class ClaimDispatcher:
             if not self._waiters and not self._keeps_unwanted:
                 return
             at = self._runtime.monotonic()
-            self._candidates.put(stored, now=self._runtime.wall(), at=at)
+            self._candidates.put(stored, now=self._runtime.wall(), at=at, is_ours=True)
             if any(w.request.wants(stored.document.queue) for w in self._waiters.values()):
                 self._call()
 
@@ -334,13 +334,16 @@ class ClaimDispatcher:
 
     def _absorb(
         self, found: Mapping[tuple[QueueName, ...], Sequence[StoredTask]], last: int
-    ) -> list[int]:
-        """Remember what was *found*; returns how many of each were not known before."""
+    ) -> list[News]:
+        """Remember what was *found*; returns what of it is news."""
         at, now = self._runtime.monotonic(), self._runtime.wall()
         self._candidates.prune(at=at)
         self._rivalries.forget_old()
         news = [
-            sum(self._candidates.put(stored, now=now, at=at) for stored in hits)
+            News(
+                new=sum(self._candidates.put(stored, now=now, at=at) for stored in hits),
+                over=sum(self._candidates.is_over(stored) for stored in hits),
+            )
             for hits in found.values()
         ]
         # Whoever registered after the search began was not looked for.

@@ -7,7 +7,7 @@ it for a while yet; a store that refuses has too much to do; and lost races tell
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Final
 
@@ -25,7 +25,7 @@ from tasques.core.ports import (
     Written,
 )
 from tasques.core.ports.runtime import Condition
-from tasques.core.queues import QueueName
+from tasques.core.queues import QueueName, TaskId
 from tasques.core.service.allotment import Allotment
 from tasques.core.service.candidates import Candidates
 from tasques.core.service.rivalry import Rivalries
@@ -107,11 +107,14 @@ class Confirmation:
     def _learn(self, allotment: Allotment, outcomes: Sequence[WriteOutcome[Task]]) -> None:
         """Note who took how much, and where others were first."""
         tried: Counter[QueueName] = Counter()
-        lost: Counter[QueueName] = Counter()
+        lost: defaultdict[QueueName, list[TaskId]] = defaultdict(list)
         for pick, outcome in zip(allotment.picks, outcomes, strict=False):
-            tried[pick.write.document.queue] += 1
-            lost[pick.write.document.queue] += isinstance(outcome, Conflict)
+            task = pick.write.document
+            tried[task.queue] += 1
+            if isinstance(outcome, Conflict):
+                lost[task.queue].append(task.id)
             self._schedule.note_taken(pick.waiter.request.queues, 1)
         for queue, count in tried.items():
             if self._rivalries.note(queue, tried=count, lost=lost[queue]):
                 self._candidates.clear(queue)
+                self._schedule.distrust(queue)

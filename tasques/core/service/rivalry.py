@@ -4,9 +4,9 @@ Sharing a queue with servers that this one knows nothing of.
 Every server sees the same window of a queue until the store refreshes, so two that work through it
 in the same order want the same tasks, and one of them loses each compare-and-set. Who loses claims
 has a rival, and from then on takes first what falls to a *share* of its own: ids are hashed into
-slots, and a slot is chosen by chance. Whoever keeps losing chooses again; so servers end up on
-slots of their own without knowing how many there are. A server that loses nothing has no rival, and
-its claims keep their exact order.
+slots, and the slot is the one where the least was lost. Whoever keeps losing most of what it tries
+moves on, and whoever wins most stays; so servers end up on slots of their own without knowing how
+many there are. A server that loses nothing has no rival, and its claims keep their exact order.
 
 Tried on paper and rejected: a random offset into a window of four times what is wanted. A server
 keeps what it found for as long as the store shows nothing newer and works through all of it, so the
@@ -16,6 +16,8 @@ the window an eighth of the claims is lost, and more the more they take.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 from zlib import crc32
 
@@ -27,26 +29,41 @@ from tasques.core.queues import QueueName, TaskId
 #: Losing more than one claim in so many is worth a change.
 _TOLERATED: Final = 20
 #: It is judged by so many claims, and at least so many lost.
-_SAMPLE: Final = 60
+_SAMPLE: Final = 200
 _LEAST_LOST: Final = 6
 #: What is older does not count.
 _SAMPLE_SECONDS: Final = 10.0
 #: With more than so many servers on one queue, some share a slot.
 _MOST_SLOTS: Final = 16
-#: After so many choices in vain there are more servers than slots.
-_CHOICES: Final = 3
+#: After so many samples with losses in a row there are more servers than slots.
+_TRIES: Final = 4
 
 
 @attrs.define(eq=False)
 class _Rivalry:
-    """How it goes on one queue; with one slot there is no rival."""
+    """
+    How it goes on one queue; with one slot there is no rival.
+
+    Attributes:
+        since: When it was last looked whether there is a rival.
+        has_rival: Something was lost since, before this sample.
+        tried: So many claims are in this sample.
+        lost: Of these, those that others were first to claim, by their hash.
+        in_vain: Samples with losses in a row.
+    """
 
     since: float
+    has_rival: bool = False
     tried: int = 0
-    lost: int = 0
+    lost: Counter[int] = attrs.Factory(Counter)
     slots: int = 1
     own: int = 0
-    choices: int = 0
+    in_vain: int = 0
+
+    def begin(self, since: float, *, has_rival: bool) -> None:
+        """Begin another sample."""
+        self.since, self.has_rival = since, has_rival
+        self.tried, self.lost = 0, Counter()
 
 
 class Rivalries:
@@ -65,14 +82,14 @@ class Rivalries:
         rivalry = self._of.get(queue)
         if rivalry is None or rivalry.slots == 1:
             return False
-        return crc32(id.encode()) % rivalry.slots != rivalry.own
+        return _hash(id) % rivalry.slots != rivalry.own
 
     def slots(self, queue: QueueName) -> int:
         """About how many servers there are, so far as losses show; 1 for a lone one."""
         rivalry = self._of.get(queue)
         return rivalry.slots if rivalry is not None else 1
 
-    def note(self, queue: QueueName, *, tried: int, lost: int) -> bool:
+    def note(self, queue: QueueName, *, tried: int, lost: Sequence[TaskId]) -> bool:
         """
         Learn how claims on *queue* went.
 
@@ -85,40 +102,55 @@ class Rivalries:
             if not lost:
                 return False
             rivalry = self._of[queue] = _Rivalry(since=at)
-        if at - rivalry.since > _SAMPLE_SECONDS:
-            self._begin(rivalry, at)
+        self._give_way(rivalry, at)
         rivalry.tried += tried
-        rivalry.lost += lost
-        if rivalry.lost >= _LEAST_LOST and rivalry.lost * _TOLERATED > rivalry.tried:
-            self._choose(rivalry, at)
-            return True
+        rivalry.lost.update(_hash(id) for id in lost)
+        losses = rivalry.lost.total()
+        if losses >= _LEAST_LOST and losses * _TOLERATED > rivalry.tried:
+            has_moved = self._move(rivalry, losses)
+            rivalry.begin(at, has_rival=True)
+            return has_moved
         if rivalry.tried >= _SAMPLE:
-            rivalry.choices = 0
-            rivalry.tried = rivalry.lost = 0
+            rivalry.in_vain = 0
+            rivalry.begin(rivalry.since, has_rival=rivalry.has_rival or losses > 0)
         return False
 
     def forget_old(self) -> None:
         """Let go of shares on which nothing was lost for long: the rival may have gone."""
         at = self._runtime.monotonic()
         for queue, rivalry in list(self._of.items()):
-            if at - rivalry.since > _SAMPLE_SECONDS:
-                self._begin(rivalry, at)
-            if rivalry.slots == 1 and not rivalry.lost:
+            self._give_way(rivalry, at)
+            if rivalry.slots == 1 and not rivalry.lost and not rivalry.has_rival:
                 del self._of[queue]
 
-    def _begin(self, rivalry: _Rivalry, at: float) -> None:
-        """Begin another sample, with fewer slots if nothing was lost in the last one."""
-        if not rivalry.lost and rivalry.slots > 1:
+    def _give_way(self, rivalry: _Rivalry, at: float) -> None:
+        """Begin another sample if this one is old; with fewer slots if nothing was lost in it."""
+        if at - rivalry.since <= _SAMPLE_SECONDS:
+            return
+        if not rivalry.lost and not rivalry.has_rival and rivalry.slots > 1:
             rivalry.slots //= 2
             rivalry.own %= rivalry.slots
-        rivalry.tried = rivalry.lost = rivalry.choices = 0
-        rivalry.since = at
+        rivalry.in_vain = 0
+        rivalry.begin(at, has_rival=False)
 
-    def _choose(self, rivalry: _Rivalry, at: float) -> None:
-        if rivalry.slots == 1 or rivalry.choices >= _CHOICES:
+    def _move(self, rivalry: _Rivalry, losses: int) -> bool:
+        """Choose another slot, if need be of more than before; whether anything has changed."""
+        rivalry.in_vain += 1
+        before = rivalry.slots, rivalry.own
+        if rivalry.slots == 1 or rivalry.in_vain > _TRIES:
             rivalry.slots = min(rivalry.slots * 2, _MOST_SLOTS)
-            rivalry.choices = 0
-        rivalry.own = int(self._runtime.random() * rivalry.slots)
-        rivalry.choices += 1
-        rivalry.tried = rivalry.lost = 0
-        rivalry.since = at
+            rivalry.in_vain = 1
+        elif 2 * losses <= rivalry.tried:
+            return False  # who lost more moves
+        lost_in = Counter(dict.fromkeys(range(rivalry.slots), 0))
+        for hashed, count in rivalry.lost.items():
+            lost_in[hashed % rivalry.slots] += count
+        least = min(lost_in.values())
+        best = [slot for slot, count in lost_in.items() if count == least]
+        rivalry.own = best[int(self._runtime.random() * len(best))]
+        return (rivalry.slots, rivalry.own) != before
+
+
+def _hash(id: TaskId) -> int:
+    # The same on every server, and its low bits, which are all that counts, are well mixed.
+    return crc32(id.encode()) % _MOST_SLOTS

@@ -35,6 +35,20 @@ _LARGEST_SEARCH: Final = 10_000
 _LARGEST_ANSWER_BYTES: Final = 16 * 2**20
 
 
+@attrs.frozen
+class News:
+    """
+    What an answer has told.
+
+    Attributes:
+        new: Tasks that were not known before.
+        over: Versions known to be over.
+    """
+
+    new: int
+    over: int
+
+
 @attrs.define(eq=False)
 class _Search:
     """
@@ -44,6 +58,7 @@ class _Search:
         ended: When it was answered, or failed.
         taken: So many tasks were taken since.
         shown: So many it showed; a claimed task is shown until the store has noticed.
+        over: So many of these were known to be over.
         is_full: Whether there may be more behind them.
         names: The queues of what it showed.
         mean_bytes: What one of them took.
@@ -52,6 +67,7 @@ class _Search:
     ended: float = float("-inf")
     taken: int = 0
     shown: int = 0
+    over: int = 0
     is_full: bool = False
     names: QueueSet = ()
     mean_bytes: float = 1000.0
@@ -81,6 +97,7 @@ class SearchSchedule:
         self._searches: dict[QueueSet, _Search] = {}
         self._pace = Pace(runtime)
         self._fresh = FreshBudget()
+        self._plain_seconds = 0.0
 
     # ------------------------------------------------------------------------------ when
 
@@ -142,11 +159,11 @@ class SearchSchedule:
         is_used_up = self._is_used_up(queues, search)
         fresh = search.names if is_used_up and at >= self._fresh.next_at else ()
         # As much again as was taken since the last one: what a busy queue needs until the next.
-        limit = 2 * max(wanted, search.taken) * self._servers(search.names or queues)
+        limit = 2 * max(wanted, search.taken)
         if not fresh:
             # They are shown still, and must not hide what is behind them.
-            limit += self._candidates.settled(queues)
-        limit = max(limit, _SMALLEST_SEARCH)
+            limit += search.over + search.taken
+        limit = max(limit * self._servers(search.names or queues), _SMALLEST_SEARCH)
         most = max(int(_LARGEST_ANSWER_BYTES / search.mean_bytes), 1)
         return ClaimableQuery(
             queues=queues, now=now, limit=min(limit, most, _LARGEST_SEARCH), fresh=fresh
@@ -161,26 +178,26 @@ class SearchSchedule:
         self,
         queries: Sequence[ClaimableQuery],
         found: Sequence[Sequence[StoredTask]],
-        news: Sequence[int],
+        news: Sequence[News],
         began: float,
     ) -> None:
-        """
-        The store answered *queries* with *found*; *began* is when it was asked.
-
-        Args:
-            news: How many of each were not known before.
-        """
+        """The store answered *queries* with *found*, which is *news*; it was asked when it *began*."""
         at = self._runtime.monotonic()
         self._pace.recover(at - began)
         if any(query.fresh for query in queries):
-            new = sum(count for query, count in zip(queries, news, strict=True) if query.fresh)
+            new = sum(each.new for query, each in zip(queries, news, strict=True) if query.fresh)
             servers = max(self._servers(query.fresh) for query in queries)
-            self._fresh.spend(at - began, at=at, servers=servers, was_worth_it=new > 0)
-        for query, hits in zip(queries, found, strict=True):
+            # What the search itself takes would have been paid for anyway.
+            took = max(at - began - self._plain_seconds, (at - began) / 10)
+            self._fresh.spend(took, at=at, servers=servers, was_worth_it=new > 0)
+        else:
+            self._plain_seconds = at - began
+        for query, hits, each in zip(queries, found, news, strict=True):
             sizes = sum(stored.document.approximate_bytes for stored in hits)
             self._searches[query.queues] = _Search(
                 ended=at,
                 shown=len(hits),
+                over=each.over,
                 is_full=len(hits) >= query.limit,
                 names=tuple(sorted({stored.document.queue for stored in hits})),
                 mean_bytes=sizes / len(hits) if hits else _Search().mean_bytes,
@@ -191,6 +208,12 @@ class SearchSchedule:
         search = self._searches.get(queues)
         if search is not None:
             search.taken += count
+
+    def distrust(self, queue: QueueName) -> None:
+        """Others took what the last search of *queue* showed; until the store notices, so will the next."""
+        for search in self._searches.values():
+            if queue in search.names:
+                search.is_full = False
 
     def failed(self, queries: Iterable[ClaimableQuery], failure: errors.Unavailable) -> None:
         """The store could not answer *queries*."""
