@@ -339,3 +339,21 @@ def test_what_must_not_come_to_be_is_refused_at_its_place(
     made = tasks.create_many([creation("a"), Creation(new=other), creation("b")])
     assert shape(made) == ["queued", errors.InvalidInput, "queued"]
     assert [len(batch) for batch in store.batches] == [2]
+
+
+def test_filters_look_at_each(store: ScriptedStore, runtime: QuickRuntime) -> None:
+    """As at a creation by itself: each may be changed or refused, and is at its place."""
+    strict(store)
+
+    def let_pass(new: NewTask) -> NewTask:
+        if new.kind == "forbidden":
+            raise errors.Vetoed("rules", "no")
+        return attrs.evolve(new, priority=7)
+
+    tasks = TaskService(store, runtime, let_pass=let_pass)
+    changed, refused = tasks.create_many([creation("a"), creation("b", kind="forbidden")])
+    assert isinstance(changed, Stored)
+    assert changed.document.priority == tasks.create(creation("c").new).document.priority == 7
+    assert isinstance(refused, errors.Vetoed)
+    with pytest.raises(errors.Vetoed):
+        tasks.create(creation("d", kind="forbidden").new)

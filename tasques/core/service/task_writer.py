@@ -79,9 +79,11 @@ class TaskWriter:
         The creation under way.
 
         Raises:
+            Vetoed: If a plugin's filter refuses it.
             InvalidInput: If there are both an id and a key, or the queue may not come to be.
             StoreUnavailable: If that cannot be found out.
         """
+        creation = attrs.evolve(creation, new=self._let_pass(creation.new))
         id = chosen_id(creation)
         self._ensure_allowed(creation.new.queue)
         return begin(
