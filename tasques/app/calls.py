@@ -12,7 +12,7 @@ from tasques.client.commands import queues, recurring, tasks
 from tasques.core import errors
 from tasques.core.listing import Position
 from tasques.core.recurring import CatchUp
-from tasques.core.service.changes import Change, Complete, Fail, Unclaim
+from tasques.core.service.changes import Change, Complete, Fail, Report, Unclaim
 from tasques.core.service.creations import Creation
 from tasques.core.service.operator_service import MAX_PAGE
 from tasques.core.service.recurring_service import (
@@ -87,7 +87,7 @@ def _claim_id(text: str | None) -> ClaimId | None:
     return None if text is None else ClaimId(text)
 
 
-def change(services: Services, command: Finishing) -> Change:
+def change(services: Services, command: Finishing | tasks.ReportOnTask) -> Change:
     """
     What is to become of a claimed task.
 
@@ -98,6 +98,8 @@ def change(services: Services, command: Finishing) -> Change:
     key, worker = rules.task_key(held.queue, held.id), rules.worker_id(held.worker)
     claim_id = _claim_id(held.claim_id)
     match command:
+        case tasks.ReportOnTask(said=report):
+            return Report(key=key, worker=worker, claim_id=claim_id, data=report.data)
         case tasks.CompleteTask(said=success):
             return Complete(key=key, worker=worker, claim_id=claim_id, data=success.data)
         case tasks.FailTask():

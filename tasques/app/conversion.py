@@ -127,7 +127,7 @@ def _is_opaque(declared: Any) -> bool:
 def converter() -> Converter:
     """The converter of all tasks, made once; hooks for types of one's own are registered on it."""
     made = make_converter(detailed_validation=True)
-    for kind in (str, int, bool):
+    for kind in (str, int, bool, type(None)):
         made.register_structure_hook(kind, _exactly(kind))
     made.register_structure_hook(float, _float)
     made.register_unstructure_hook(Decimal, str)

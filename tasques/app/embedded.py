@@ -42,7 +42,7 @@ DEFAULT_THREADS: Final = 8
 #: How long past its end a claim is waited for.
 _GRACE_SECONDS: Final = 10.0
 
-_FINISHING: Final = (tasks.CompleteTask, tasks.FailTask, tasks.UnclaimTask)
+_SAYING: Final = (tasks.CompleteTask, tasks.FailTask, tasks.UnclaimTask, tasks.ReportOnTask)
 
 
 def _open_memory(settings: Settings, runtime: Runtime) -> Backend:
@@ -147,7 +147,7 @@ class Embedded:
     def do_many(self, commands: Sequence[Command[Answer]]) -> list[Answer | TasquesError]:
         if commands and all(isinstance(each, tasks.CreateTask) for each in commands):
             return self._together(commands, calls.creation, "create_many")
-        if commands and all(isinstance(each, _FINISHING) for each in commands):
+        if commands and all(isinstance(each, _SAYING) for each in commands):
             return self._together(commands, calls.change, "change_many")
         return [_outcome(self.do, command) for command in commands]
 

@@ -6,15 +6,17 @@ import asyncio
 import copy
 import time
 from collections.abc import Sequence
+from itertools import chain
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, cast
 
 import attrs
 
 from tasques.client import times
 from tasques.client.address import Address
 from tasques.client.commands.base import Command, Repeat, Request
-from tasques.client.errors import NotUnderstood, Reply, refusal
+from tasques.client.commands.batches import CreateTogether, SayTogether, together
+from tasques.client.errors import NoSuchRoute, NotUnderstood, Reply, refusal
 from tasques.client.queue_verbs import QueueVerbs
 from tasques.client.recurring_verbs import RecurringVerbs
 from tasques.client.retrying import NotReached, Tries, may_repeat
@@ -36,6 +38,8 @@ Answer = TypeVar("Answer")
 DEFAULT_PATIENCE: Final = Duration.of_seconds(10)
 #: Single requests that stand for one of many, at a time.
 _ABREAST: Final = 8
+#: A server that does not know requests for many is not asked for so long whether it does.
+_WITHOUT_BATCHES_SECONDS: Final = 60.0
 
 
 @attrs.frozen
@@ -97,6 +101,7 @@ class Client(TaskVerbs, RecurringVerbs, QueueVerbs):
         self._async_transport = AsyncTransport(options)
         self._repeats_creates = repeat_creates
         self._is_original: bool | None = None
+        self._batches_again_at = float("-inf")
 
     def with_patience(self, patience: DurationLike) -> Client:
         """The same client over the same connections, which meets trouble for so long."""
@@ -170,6 +175,14 @@ class Client(TaskVerbs, RecurringVerbs, QueueVerbs):
                 raise failure
 
     def do_many(self, commands: Sequence[Command[Answer]]) -> list[Answer | TasquesError]:
+        together = self._together(commands)
+        if together is not None:
+            try:
+                parts = [self.do(each) for each in together]
+            except NoSuchRoute:
+                self._batches_again_at = time.monotonic() + _WITHOUT_BATCHES_SECONDS
+            else:
+                return cast("list[Answer | TasquesError]", list(chain.from_iterable(parts)))
         outcomes: list[Answer | TasquesError] = []
         for command in commands:
             try:
@@ -181,6 +194,14 @@ class Client(TaskVerbs, RecurringVerbs, QueueVerbs):
     async def do_many_async(
         self, commands: Sequence[Command[Answer]]
     ) -> list[Answer | TasquesError]:
+        together = self._together(commands)
+        if together is not None:
+            try:
+                parts = [await self.do_async(each) for each in together]
+            except NoSuchRoute:
+                self._batches_again_at = time.monotonic() + _WITHOUT_BATCHES_SECONDS
+            else:
+                return cast("list[Answer | TasquesError]", list(chain.from_iterable(parts)))
         places = asyncio.Semaphore(_ABREAST)
 
         async def outcome(command: Command[Answer]) -> Answer | TasquesError:
@@ -191,6 +212,14 @@ class Client(TaskVerbs, RecurringVerbs, QueueVerbs):
                     return error
 
         return list(await asyncio.gather(*(outcome(command) for command in commands)))
+
+    def _together(
+        self, commands: Sequence[Command[Any]]
+    ) -> list[CreateTogether | SayTogether] | None:
+        """The requests for all of *commands*; None if each is to be sent by itself."""
+        if len(commands) < 2 or time.monotonic() < self._batches_again_at:
+            return None
+        return together(commands)
 
     # ----------------------------------------------------------------- whom we speak to
 

@@ -3,6 +3,7 @@ Everything that can be asked of Tasques, each as a value.
 
 - :mod:`~tasques.client.commands.base`: what a command is.
 - :mod:`~tasques.client.commands.tasks`: those of producers and workers.
+- :mod:`~tasques.client.commands.batches`: many of these with one request.
 - :mod:`~tasques.client.commands.recurring`: those of the owners of recurring tasks.
 - :mod:`~tasques.client.commands.queues`: those of operators.
 
