@@ -29,9 +29,15 @@ from tools.java import find_java
 VERSIONS = ("8.19.8", "9.5.0")
 """The oldest version that is supported, and a recent one."""
 
-# print_blob: a failure seen once can be replayed anywhere. No deadline: a busy machine is no bug.
-hypothesis.settings.register_profile("ci", derandomize=False, print_blob=True, deadline=None)
-hypothesis.settings.load_profile("ci")
+# No deadline, and no complaint that examples come slowly: a busy machine is no bug. The same examples
+# each time, so that a commit passes or fails for what it changes; to look for more than that, and to
+# replay what was found: pytest --hypothesis-profile explore.
+_PATIENT = hypothesis.settings(
+    print_blob=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.register_profile("same", _PATIENT, derandomize=True)
+hypothesis.settings.register_profile("explore", _PATIENT, derandomize=False)
+hypothesis.settings.load_profile("same")
 
 _NOT_RUN = pytest.StashKey[dict[str, None]]()
 _TARGETS = pytest.StashKey[list[str]]()

@@ -61,7 +61,7 @@ def test_a_traceback_is_one_field(json_lines: Any):
     assert line["stack"].endswith("ValueError: two\nlines")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.text(), st.text(), st.dictionaries(st.text(), st.text()))
 def test_no_text_breaks_a_line(message: str, value: str, mapping: dict[str, str]):
     """Neither form has more than one line, and JSON gives the same texts back."""

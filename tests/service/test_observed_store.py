@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import pytest
 
 from tasques.core import lifecycle
 from tasques.core.documents import Operation, Version
 from tasques.core.events import Happening, TaskEvent, events_of
-from tasques.core.ports import Conflict, Create, Delete, Replace, Unknown, Written
+from tasques.core.ports import Conflict, Create, Delete, Replace, Unknown, WriteOutcome, Written
 from tasques.core.queues import WorkerId
 from tasques.core.service.observed_store import ObservedTaskStore
 from tasques.core.tasks import Task
@@ -23,7 +25,7 @@ def marked(task: Task, verb: str) -> Task:
     return task.stamped(Operation(token=f"of-{verb}", verb=verb))
 
 
-def claimed(**more: object) -> Task:
+def claimed(**more: Any) -> Task:
     return lifecycle.claim(attrs.evolve(make_task(), **more), worker=WORKER, now=NOW)
 
 
@@ -77,7 +79,7 @@ def told() -> list[TaskEvent]:
 
 def test_only_what_took_place_is_told(told: list[TaskEvent]) -> None:
     """A lost race and a doubtful write are no events; an archived task is one."""
-    outcomes = {2: Conflict(), 3: Unknown("lost")}
+    outcomes: dict[int, WriteOutcome[Task]] = {2: Conflict(), 3: Unknown("lost")}
     store = ScriptedStore(lambda write, number: outcomes.get(number))
     observed = ObservedTaskStore(store, FakeRuntime(), told.extend)
     tasks = [marked(make_task(id), "create") for id in "abc"]

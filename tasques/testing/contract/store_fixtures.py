@@ -30,8 +30,13 @@ from tasques.testing import strategies
 #: Makes what was written so far visible to searches.
 Settle: TypeAlias = Callable[[], None]
 
-#: The store outlives an example, and each backend runs the same test from a class of its own.
-SHARED_STORE: Final = [HealthCheck.function_scoped_fixture, HealthCheck.differing_executors]
+#: The store outlives an example, and each backend runs the same test from a class of its own. That
+#: examples come slowly says something about the machine, and nothing about the store.
+SHARED_STORE: Final = [
+    HealthCheck.function_scoped_fixture,
+    HealthCheck.differing_executors,
+    HealthCheck.too_slow,
+]
 
 
 def _at_once() -> None:
