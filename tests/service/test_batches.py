@@ -281,6 +281,27 @@ def test_a_lost_race_is_decided_anew(tasks: TaskService, store: ScriptedStore) -
     assert isinstance(second, Stored)
 
 
+def test_what_the_store_is_too_busy_for_is_tried_again_together(
+    store: ScriptedStore, runtime: QuickRuntime
+) -> None:
+    """When there is room again, it costs what a batch costs; what was written is told of before."""
+    heard: list[int] = []
+    store._script = lambda write, number: Rejected("busy") if 1 < number <= 7 else None
+    tasks = TaskService(store, runtime, on_waiting=lambda stored: heard.append(len(store.batches)))
+    made = tasks.create_many([creation(id) for id in "abcd"])
+    assert shape(made) == ["queued"] * 4
+    assert [len(batch) for batch in store.batches] == [4, 3, 3]
+    assert heard == [1, 3, 3, 3]
+
+
+def test_what_stays_rejected_is_unavailable(store: ScriptedStore, runtime: QuickRuntime) -> None:
+    """It definitely did not happen, and the deadline is over for all of them at once."""
+    store._script = lambda write, number: Rejected("busy")
+    tasks = TaskService(store, runtime)
+    assert shape(tasks.create_many([creation("a"), creation("b")])) == [errors.StoreUnavailable] * 2
+    assert {len(batch) for batch in store.batches} == {2}
+
+
 def test_what_cannot_be_read_keeps_no_other_waiting(
     tasks: TaskService, store: ScriptedStore, runtime: QuickRuntime
 ) -> None:

@@ -9,8 +9,10 @@ was asked for.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Final, TypeAlias, TypeVar
 
 import attrs
@@ -20,6 +22,7 @@ from tasques.core.documents import Stored
 from tasques.core.ports import (
     Exists,
     ReadOutcome,
+    Rejected,
     Replace,
     Runtime,
     TaskStore,
@@ -37,7 +40,7 @@ from tasques.core.tasks import StoredTask, Task, TaskKey
 #: What became of one of many.
 Outcome: TypeAlias = StoredTask | errors.TasquesError
 
-#: The longest pause before what could not be read is read again.
+#: The longest pause before what could not be read, or was rejected, is tried again.
 _PAUSE_SECONDS: Final = 0.5
 
 Place = TypeVar("Place")
@@ -49,6 +52,11 @@ class _Attempt:
 
     write: Write[Task]
     follow: Callable[..., StoredTask]
+
+
+def _one_by_one(used: Iterable[int]) -> dict[int, Outcome]:
+    """Nothing is known of them yet."""
+    return {}
 
 
 class Batches:
@@ -109,36 +117,33 @@ class Batches:
             )
             for place, creating in begun.items()
         }
-        tried = self._try(attempts)
-        # A request that is repeated meets all of its tasks: they are looked at together too.
-        used = {place: begun[place] for place in begun if isinstance(tried[place], Exists)}
+
+        def meet(used: Iterable[int]) -> dict[int, Outcome]:
+            return self._meet({place: begun[place] for place in used}, deadline)
+
+        return self._carry_out(attempts, deadline, meet)
+
+    def _meet(self, used: Mapping[int, Creating], deadline: float) -> dict[int, Outcome]:
+        """
+        What became of creations whose ids turned out, a moment ago, to be in use.
+
+        A request that is repeated meets all of its tasks, so they are looked at together too. Left
+        out is what one look does not tell.
+        """
         outcomes: dict[int, Outcome] = {}
         again = {}
-        for place, met in self._meet(used).items():
-            if isinstance(met, errors.TasquesError):
-                outcomes[place] = met
-            else:
-                follow = partial(self._writer.confirm, met, begun[place], deadline=deadline)
-                again[place] = _Attempt(confirmation(met), follow)
-        outcomes.update(self._carry_out(again))
-        left = {place: each for place, each in attempts.items() if place not in outcomes}
-        return outcomes | self._follow(left, tried)
-
-    def _meet(self, used: Mapping[int, Creating]) -> dict[int, Outcome]:
-        """
-        What ids that are in use mean, whose creations did not take place a moment ago.
-
-        Left out is what one look does not tell.
-        """
-        outcomes: dict[int, Outcome] = {}
         read = self._read([creating.write.document.key for creating in used.values()])
         for (place, creating), current in zip(used.items(), read, strict=True):
-            if isinstance(current, Stored) and not is_made_by(current, creating.write):
-                try:
-                    outcomes[place] = created_before(Overtaken(current), creating)
-                except errors.TasquesError as error:
-                    outcomes[place] = error
-        return outcomes
+            if not isinstance(current, Stored) or is_made_by(current, creating.write):
+                continue
+            try:
+                before = created_before(Overtaken(current), creating)
+            except errors.TasquesError as error:
+                outcomes[place] = error
+            else:
+                follow = partial(self._writer.confirm, before, creating, deadline=deadline)
+                again[place] = _Attempt(confirmation(before), follow)
+        return outcomes | self._carry_out(again, deadline)
 
     def _change_each(self, asked: Mapping[int, Asked], deadline: float) -> dict[int, Outcome]:
         """
@@ -163,7 +168,7 @@ class Batches:
                             self._writer.change, left[place], decision, deadline=deadline
                         )
                         attempts[place] = _Attempt(_write(decision), follow)
-            outcomes.update(self._carry_out(attempts))
+            outcomes.update(self._carry_out(attempts, deadline))
             if unreadable and not self._pause(deadline):
                 return outcomes | unreadable
             left = {place: left[place] for place in unreadable}
@@ -196,22 +201,49 @@ class Batches:
         except errors.TaskError as error:
             return error
 
-    def _carry_out(self, attempts: Mapping[int, _Attempt]) -> dict[int, Outcome]:
-        """Try all together, and follow each to its end."""
-        return self._follow(attempts, self._try(attempts))
+    def _carry_out(
+        self,
+        attempts: Mapping[int, _Attempt],
+        deadline: float,
+        meet: Callable[[Iterable[int]], dict[int, Outcome]] = _one_by_one,
+    ) -> dict[int, Outcome]:
+        """
+        Try all together, and follow each to its end.
+
+        Whoever waits for what was written hears of it first; what is in doubt may take long. What the
+        store was too busy for is tried again together.
+
+        Args:
+            meet: What became of those whose keys are in use, as far as it can tell.
+        """
+        outcomes: dict[int, Outcome] = {}
+        left = attempts
+        while left:
+            tried = self._try(left)
+            places = _by_outcome(tried)
+            outcomes.update(self._follow(places.pop(Written, ()), left, tried))
+            rejected = places.pop(Rejected, ())
+            if used := places.get(Exists):
+                outcomes.update(meet(used))
+            doubtful = chain.from_iterable(places.values())
+            others = [place for place in doubtful if place not in outcomes]
+            outcomes.update(self._follow(others, left, tried))
+            if rejected and not self._pause(deadline):
+                return outcomes | self._follow(rejected, left, tried)
+            left = {place: left[place] for place in rejected}
+        return outcomes
 
     def _try(self, attempts: Mapping[int, _Attempt]) -> dict[int, WriteOutcome[Task]]:
-        if not attempts:
-            return {}
         tried = self._store.write([attempt.write for attempt in attempts.values()])
         return dict(zip(attempts, tried, strict=True))
 
     def _follow(
-        self, attempts: Mapping[int, _Attempt], tried: Mapping[int, WriteOutcome[Task]]
+        self,
+        places: Iterable[int],
+        attempts: Mapping[int, _Attempt],
+        tried: Mapping[int, WriteOutcome[Task]],
     ) -> dict[int, Outcome]:
-        # What is in doubt may take long; whoever waits for the rest is told before.
-        in_order = sorted(attempts, key=lambda place: not isinstance(tried[place], Written))
-        return {place: _followed(attempts[place].follow, tried[place]) for place in in_order}
+        return {place: _followed(attempts[place].follow, tried[place]) for place in places}
 
     def _pause(self, deadline: float) -> bool:
         """Sleep a while; False, without sleeping, if the deadline is over."""
@@ -220,6 +252,15 @@ class Batches:
             return False
         self._runtime.sleep(min(self._runtime.random() * _PAUSE_SECONDS, left))
         return True
+
+
+def _by_outcome(
+    tried: Mapping[int, WriteOutcome[Task]],
+) -> dict[type[WriteOutcome[Task]], list[int]]:
+    places: dict[type[WriteOutcome[Task]], list[int]] = {}
+    for place, outcome in tried.items():
+        places.setdefault(type(outcome), []).append(place)
+    return places
 
 
 def _write(decision: Replace[Task] | Repeated) -> Replace[Task]:
@@ -240,12 +281,14 @@ def turns(places: Iterable[Place], key: Callable[[Place], Hashable]) -> list[lis
     >>> turns([0, 1, 2, 3], "abaa".__getitem__)
     [[0, 1], [2], [3]]
     """
+    named = [(place, key(place)) for place in places]
+    if len({name for _, name in named}) == len(named):
+        return [[place for place, _ in named]] if named else []
     made: list[list[Place]] = []
-    seen: dict[Hashable, int] = {}
-    for place in places:
-        number = seen.get(key(place), 0)
-        seen[key(place)] = number + 1
-        if number == len(made):
+    seen: Counter[Hashable] = Counter()
+    for place, name in named:
+        if seen[name] == len(made):
             made.append([])
-        made[number].append(place)
+        made[seen[name]].append(place)
+        seen[name] += 1
     return made

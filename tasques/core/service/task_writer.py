@@ -83,7 +83,9 @@ class TaskWriter:
             InvalidInput: If there are both an id and a key, or the queue may not come to be.
             StoreUnavailable: If that cannot be found out.
         """
-        creation = attrs.evolve(creation, new=self._let_pass(creation.new))
+        new = self._let_pass(creation.new)
+        if new is not creation.new:
+            creation = attrs.evolve(creation, new=new)
         id = chosen_id(creation)
         self._ensure_allowed(creation.new.queue)
         return begin(
