@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasques.core.documents import Stored, Version
-from tasques.core.queues import QueueName
+from tasques.core.queues import QueueName, TaskId
 from tasques.core.service.candidates import Candidates
 from tasques.core.tasks import StoredTask
 from tasques.core.values import Duration
@@ -21,6 +22,20 @@ MAIL = QueueName("mail")
 
 def stored(id: str, *, seq_no: int = 1, **more: Any) -> StoredTask:
     return Stored(document=make_task(id, **more), version=Version(1, seq_no))
+
+
+@attrs.frozen
+class Others:
+    """To whom some tasks fall, and who may leave some of them."""
+
+    falls: Callable[[str], bool] = lambda id: True
+    left: int = 100
+
+    def falls_to_others(self, queue: QueueName, id: TaskId) -> bool:
+        return self.falls(id)
+
+    def leftovers(self, queue: QueueName) -> int:
+        return self.left
 
 
 def put(candidates: Candidates, *tasks: StoredTask, at: float = 0.0) -> list[bool]:
@@ -129,27 +144,38 @@ def test_what_falls_to_others_is_left_to_them_for_a_while() -> None:
     candidates = Candidates(
         keep_seconds=KEEP,
         patience_seconds=1.0,
-        falls_to_others=lambda queue, id: id.startswith("theirs"),
+        shares=Others(lambda id: id.startswith("theirs")),
     )
     tasks = [stored("theirs"), stored("own", run_at=START), stored("theirs-high", priority=9)]
     put(candidates, *tasks)
     assert drawn(candidates, at=0.5) == ["own"]
     assert not candidates.has_any((MAIL,), at=0.5)
     assert drawn(candidates, at=1.0) == []
+    candidates.prune(at=1.0)
     assert put(candidates, *tasks, at=1.0) == [False, True, False]
     assert drawn(candidates, at=1.0) == ["theirs-high", "own", "theirs"]
 
 
+def test_no_more_is_taken_of_what_others_leave_than_they_seem_not_to_want() -> None:
+    """Who is slow would lose most of it to a greedy one, and the greedy one much of it to them."""
+    candidates = Candidates(keep_seconds=KEEP, patience_seconds=1.0, shares=Others(left=2))
+    tasks = [stored(f"t{number}") for number in range(5)]
+    for at in (0.0, 1.0):
+        candidates.prune(at=at)
+        put(candidates, *tasks, at=at)
+    assert drawn(candidates, at=1.0) == ["t0", "t1"]
+
+
 def test_what_others_cannot_know_is_not_left_to_them() -> None:
     """A task that was just made here goes to whoever waits here."""
-    candidates = Candidates(keep_seconds=KEEP, falls_to_others=lambda queue, id: True)
+    candidates = Candidates(keep_seconds=KEEP, shares=Others())
     candidates.put(stored("made-here"), now=START, at=0.0, is_ours=True)
     assert drawn(candidates) == ["made-here"]
 
 
 def test_what_others_have_taken_is_forgotten() -> None:
     """No search shows it any more."""
-    candidates = Candidates(keep_seconds=KEEP, falls_to_others=lambda queue, id: True)
+    candidates = Candidates(keep_seconds=KEEP, shares=Others())
     put(candidates, *(stored(f"t{number}") for number in range(10)))
     candidates.prune(at=KEEP + 1)
     assert len(candidates) == 0
@@ -173,7 +199,7 @@ def test_bookkeeping_never_drifts(steps: list[tuple[str, int, int, int]], shares
         keep_seconds=KEEP,
         patience_seconds=0.5,
         limit=8,
-        falls_to_others=lambda queue, id: shares and id[-1] in "02468",
+        shares=Others(lambda id: shares and id[-1] in "02468"),
     )
     for at, (step, number, seq_no, priority) in enumerate(steps):
         task = stored(f"t{number}", seq_no=seq_no, priority=priority, queue="ab"[number % 2])

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import Final, Protocol, TypeAlias
 
 import attrs
 
@@ -33,8 +33,24 @@ _Place: TypeAlias = tuple[int, bool, tuple[int, int, int, str]]
 _MOST_SETTLED: Final = 50_000
 
 
-def _nothing(queue: QueueName, id: TaskId) -> bool:
-    return False
+class Shares(Protocol):
+    """What of a queue is better left to other servers for a while."""
+
+    def falls_to_others(self, queue: QueueName, id: TaskId) -> bool:
+        """Whether a task is."""
+
+    def leftovers(self, queue: QueueName) -> int:
+        """How much to take, after a search, of what they do not take in that while."""
+
+
+class _Alone:
+    """There are no others."""
+
+    def falls_to_others(self, queue: QueueName, id: TaskId) -> bool:
+        return False
+
+    def leftovers(self, queue: QueueName) -> int:
+        return 0
 
 
 @attrs.define(eq=False)
@@ -74,12 +90,14 @@ class _Pool:
         own: A heap of it by place, among entries that count no more; by a number, since the
             older entry of a task must not take the younger one with it.
         others: What is left to others for a while, and so in no heap; the last shown is the last.
+        leftovers: So much of it may become anybody's.
     """
 
     def __init__(self) -> None:
         self.live: dict[TaskKey, Candidate] = {}
         self.own: list[tuple[_Place, int, Candidate]] = []
         self.others: dict[TaskKey, Candidate] = {}
+        self.leftovers = 0
 
     def add(self, candidate: Candidate, number: int) -> None:
         """Enter *candidate*; the *number* tells entries of one order apart."""
@@ -118,8 +136,8 @@ class Candidates:
         patience_seconds: What falls to others and is still shown after so long is anybody's. Longer
             than a search may lag behind, else it proves nothing.
         limit: More than so many are not kept.
-        max_bytes: More than that neither; but of each queue that is just being asked for, one.
-        falls_to_others: Whether a task is better left to another server for a while.
+        max_bytes: More than that neither; but of a queue that is being asked for, one.
+        shares: What falls to other servers; by default nothing.
     """
 
     def __init__(
@@ -129,13 +147,13 @@ class Candidates:
         patience_seconds: float = 0.0,
         limit: int = 20_000,
         max_bytes: int = 64 * 2**20,
-        falls_to_others: Callable[[QueueName, TaskId], bool] = _nothing,
+        shares: Shares | None = None,
     ) -> None:
         self._keep_seconds = keep_seconds
         self._patience_seconds = patience_seconds
         self._limit = limit
         self._max_bytes = max_bytes
-        self._falls_to_others = falls_to_others
+        self._shares = shares or _Alone()
         self._pools: dict[QueueName, _Pool] = {}
         self._later: list[tuple[int, int, StoredTask]] = []
         self._count = 0
@@ -188,7 +206,7 @@ class Candidates:
             return False
         if known is not None:
             self._forget(pool, known)
-        is_others = not is_ours and self._falls_to_others(task.queue, task.id)
+        is_others = not is_ours and self._shares.falls_to_others(task.queue, task.id)
         self._enter(pool, Candidate(stored, at, at, is_others=is_others), at)
         return True
 
@@ -197,7 +215,8 @@ class Candidates:
         if not known.is_others:
             return
         # Those to whom it falls have not taken it, so they are not there, or have enough to do.
-        is_anybodys = at - known.known_since >= self._patience_seconds
+        is_anybodys = pool.leftovers > 0 and at - known.known_since >= self._patience_seconds
+        pool.leftovers -= is_anybodys
         self._forget(pool, known)
         again = attrs.evolve(known, is_others=not is_anybodys, was_others=is_anybodys, is_live=True)
         self._enter(pool, again, at)
@@ -302,7 +321,7 @@ class Candidates:
                 self._forget(pool, candidate)
 
     def prune(self, *, at: float) -> None:
-        """Forget what is older than any search could show, and pools that are empty."""
+        """Before a search's answer: forget what is older than it could show, and empty pools."""
         for key in list(itertools.islice(self._settled, 1000)):
             if self._settled[key][1] >= at - self._keep_seconds:
                 break
@@ -312,6 +331,7 @@ class Candidates:
                 if self._is_kept(candidate, at):
                     break
                 self._forget(pool, candidate)
+            pool.leftovers = self._shares.leftovers(name)
             if not pool.live:
                 del self._pools[name]
 

@@ -111,7 +111,7 @@ class ClaimDispatcher:
         self._candidates = Candidates(
             keep_seconds=2 * max(lag.seconds, period),
             patience_seconds=lag.seconds + 2 * period,
-            falls_to_others=self._rivalries.falls_to_others,
+            shares=self._rivalries,
         )
         self._schedule = SearchSchedule(runtime, lag, self._candidates, self._rivalries.slots)
         self._lock = runtime.condition()

@@ -7,7 +7,7 @@ it for a while yet; a store that refuses has too much to do; and lost races tell
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
@@ -106,15 +106,15 @@ class Confirmation:
 
     def _learn(self, allotment: Allotment, outcomes: Sequence[WriteOutcome[Task]]) -> None:
         """Note who took how much, and where others were first."""
-        tried: Counter[QueueName] = Counter()
-        lost: defaultdict[QueueName, list[TaskId]] = defaultdict(list)
+        tried: defaultdict[QueueName, list[TaskId]] = defaultdict(list)
+        lost: defaultdict[QueueName, set[TaskId]] = defaultdict(set)
         for pick, outcome in zip(allotment.picks, outcomes, strict=False):
             task = pick.write.document
-            tried[task.queue] += 1
+            tried[task.queue].append(task.id)
             if isinstance(outcome, Conflict):
-                lost[task.queue].append(task.id)
+                lost[task.queue].add(task.id)
             self._schedule.note_taken(pick.waiter.request.queues, 1)
-        for queue, count in tried.items():
-            if self._rivalries.note(queue, tried=count, lost=lost[queue]):
+        for queue, ids in tried.items():
+            if self._rivalries.note(queue, tried=ids, lost=lost[queue]):
                 self._candidates.clear(queue)
                 self._schedule.distrust(queue)

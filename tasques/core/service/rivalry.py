@@ -17,7 +17,7 @@ the window an eighth of the claims is lost, and more the more they take.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 from zlib import crc32
 
@@ -35,6 +35,10 @@ _LEAST_LOST: Final = 6
 _SAMPLE_SECONDS: Final = 10.0
 #: With more than so many servers on one queue, some share a slot.
 _MOST_SLOTS: Final = 16
+#: Of what others seem to leave, so much is tried at first, and nothing for a while after a loss.
+_FEW: Final = 10
+_KEEP_OFF_SECONDS: Final = 5.0
+_MANY: Final = 10_000
 #: After so many samples with losses in a row there are more servers than slots.
 _TRIES: Final = 4
 
@@ -50,6 +54,8 @@ class _Rivalry:
         tried: So many claims are in this sample.
         lost: Of these, those that others were first to claim, by their hash.
         in_vain: Samples with losses in a row.
+        appetite: How much to try of what others leave, after each search.
+        keep_off_until: Nothing of it until then.
     """
 
     since: float
@@ -59,6 +65,8 @@ class _Rivalry:
     slots: int = 1
     own: int = 0
     in_vain: int = 0
+    appetite: int = _FEW
+    keep_off_until: float = 0.0
 
     def begin(self, since: float, *, has_rival: bool) -> None:
         """Begin another sample."""
@@ -84,14 +92,26 @@ class Rivalries:
             return False
         return _hash(id) % rivalry.slots != rivalry.own
 
+    def leftovers(self, queue: QueueName) -> int:
+        """
+        How much to take, after a search, of what falls to others and they do not take.
+
+        Who is merely slow may be about to: so little at first, more as long as nothing of it is
+        lost, and after a loss nothing for a while.
+        """
+        rivalry = self._of.get(queue)
+        if rivalry is None:
+            return _MANY
+        return rivalry.appetite if self._runtime.monotonic() >= rivalry.keep_off_until else 0
+
     def slots(self, queue: QueueName) -> int:
         """About how many servers there are, so far as losses show; 1 for a lone one."""
         rivalry = self._of.get(queue)
         return rivalry.slots if rivalry is not None else 1
 
-    def note(self, queue: QueueName, *, tried: int, lost: Sequence[TaskId]) -> bool:
+    def note(self, queue: QueueName, *, tried: Sequence[TaskId], lost: Collection[TaskId]) -> bool:
         """
-        Learn how claims on *queue* went.
+        Learn how claims on *queue* went; *lost* are those of *tried* that others were first to claim.
 
         Returns:
             Whether shares have changed, so that what is known of *queue* is to be sorted anew.
@@ -103,8 +123,11 @@ class Rivalries:
                 return False
             rivalry = self._of[queue] = _Rivalry(since=at)
         self._give_way(rivalry, at)
-        rivalry.tried += tried
-        rivalry.lost.update(_hash(id) for id in lost)
+        left = [id for id in tried if self.falls_to_others(queue, id)]
+        if left and self._try_leftovers(rivalry, at, has_lost=any(id in lost for id in left)):
+            return True
+        rivalry.tried += len(tried) - len(left)
+        rivalry.lost.update(_hash(id) for id in lost if not self.falls_to_others(queue, id))
         losses = rivalry.lost.total()
         if losses >= _LEAST_LOST and losses * _TOLERATED > rivalry.tried:
             has_moved = self._move(rivalry, losses)
@@ -114,6 +137,16 @@ class Rivalries:
             rivalry.in_vain = 0
             rivalry.begin(rivalry.since, has_rival=rivalry.has_rival or losses > 0)
         return False
+
+    def _try_leftovers(self, rivalry: _Rivalry, at: float, *, has_lost: bool) -> bool:
+        """Learn how it went with what others seemed to leave; whether to let go of the rest."""
+        if not has_lost:
+            rivalry.appetite = min(2 * rivalry.appetite, _MANY)
+            return False
+        was_greedy = rivalry.appetite > _FEW
+        rivalry.appetite, rivalry.keep_off_until = _FEW, at + _KEEP_OFF_SECONDS
+        rivalry.has_rival = True
+        return was_greedy
 
     def forget_old(self) -> None:
         """Let go of shares on which nothing was lost for long: the rival may have gone."""
