@@ -149,10 +149,12 @@ class Client(TaskVerbs, RecurringVerbs, QueueVerbs):
             try:
                 return _answer(command, request, self._transport.send(request))
             except TasquesError as error:
-                failure = _told(error, request, doubtful)
+                if doubtful and _may_be_an_echo(request, error):
+                    raise errors.OutcomeUnknown(f"{error}; perhaps by this very request") from error
+                failure = error
                 pause = tries.pause(failure) if may_repeat(request.repeat, failure) else None
                 if pause is None:
-                    raise failure from failure.__cause__
+                    raise
             time.sleep(pause)
             doubtful = doubtful or isinstance(failure, errors.OutcomeUnknown)
             if _needs_keys(request, failure) and not self._may_repeat_keyed(tries):
@@ -165,10 +167,12 @@ class Client(TaskVerbs, RecurringVerbs, QueueVerbs):
             try:
                 return _answer(command, request, await self._async_transport.send(request))
             except TasquesError as error:
-                failure = _told(error, request, doubtful)
+                if doubtful and _may_be_an_echo(request, error):
+                    raise errors.OutcomeUnknown(f"{error}; perhaps by this very request") from error
+                failure = error
                 pause = tries.pause(failure) if may_repeat(request.repeat, failure) else None
                 if pause is None:
-                    raise failure from failure.__cause__
+                    raise
             await asyncio.sleep(pause)
             doubtful = doubtful or isinstance(failure, errors.OutcomeUnknown)
             if _needs_keys(request, failure) and not await self._may_repeat_keyed_async(tries):
@@ -289,11 +293,7 @@ def _needs_keys(request: Request[object], failure: TasquesError) -> bool:
     return request.repeat is Repeat.KEYED and not isinstance(failure, NotReached)
 
 
-def _told(error: TasquesError, request: Request[object], doubtful: bool) -> TasquesError:
-    """*error*, unless it may be an echo of an earlier try of the same request."""
+def _may_be_an_echo(request: Request[object], error: TasquesError) -> bool:
+    """Whether *error* may be about what an earlier try of *request* has made."""
     is_there = isinstance(error, errors.TaskAlreadyExists | errors.RecurringTaskAlreadyExists)
-    if doubtful and request.repeat is Repeat.NAMED and is_there:
-        return errors.OutcomeUnknown(
-            f"it is there; whether this request made it, is not known: {error}"
-        )
-    return error
+    return request.repeat is Repeat.NAMED and is_there

@@ -118,7 +118,8 @@ def _general(reply: Reply, message: str) -> TasquesError:
         case HTTPStatus.NOT_FOUND | HTTPStatus.METHOD_NOT_ALLOWED:
             return NoSuchRoute(f"the server does not know this: {shown}", status=status)
         case HTTPStatus.SERVICE_UNAVAILABLE:
-            return ServerUnavailable(shown, retry_after_seconds=reply.retry_after or 1)
+            wish = 1 if reply.retry_after is None else reply.retry_after
+            return ServerUnavailable(shown, retry_after_seconds=wish)
         case HTTPStatus.BAD_GATEWAY | HTTPStatus.GATEWAY_TIMEOUT:
             return AnswerLost(f"a gateway on the way got no answer: {shown}")
     if status < 400:

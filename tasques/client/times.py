@@ -72,11 +72,16 @@ def optional_instant(value: InstantLike | None, name: str = "") -> Instant | Non
     return None if value is None else instant(value, name)
 
 
+def now() -> Instant:
+    """What the clock says by which ``run_in`` and ``expires_in`` are turned into times."""
+    return Instant(time.time_ns())
+
+
 def later(run_in: DurationLike, name: str = "") -> Instant:
     """
-    The instant so much after now, by this machine's clock.
+    The instant so much after :func:`now`.
 
     Raises:
         InvalidInput: If *run_in* is no duration.
     """
-    return Instant(time.time_ns()).plus(duration(run_in, name))
+    return now().plus(duration(run_in, name))
