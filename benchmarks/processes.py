@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ from typing import Final, Self
 
 _LISTENS: Final = "0A"  # in /proc/net/tcp
 _STOPS_WITHIN_SECONDS: Final = 15.0
+_TRIES: Final = 100
 
 
 class ServerFailed(Exception):
@@ -97,6 +99,33 @@ class CommandServer:
             except subprocess.TimeoutExpired:
                 continue
         process.wait()
+
+
+def free_ports(count: int) -> range:
+    """
+    Ports of the loopback interface, one after another, that nobody listens on at the moment.
+
+    Raises:
+        OSError: If there are none.
+    """
+    for _ in range(_TRIES):
+        with contextlib.ExitStack() as stack:
+            first = stack.enter_context(_bound(0)).getsockname()[1]
+            with contextlib.suppress(OSError, OverflowError):
+                for port in range(first + 1, first + count):
+                    stack.enter_context(_bound(port))
+                return range(first, first + count)
+    raise OSError(f"no {count} ports in a row are free")
+
+
+def _bound(port: int) -> socket.socket:
+    bound = socket.socket()
+    try:
+        bound.bind(("127.0.0.1", port))
+    except BaseException:
+        bound.close()
+        raise
+    return bound
 
 
 def listens(port: int) -> bool:

@@ -170,7 +170,7 @@ SCENARIOS: Final = (
         title="one worker waits, tasks come one at a time",
         load="-scenario handoff -n 1000 -gap 70ms",
         figures=_HANDING_OFF,
-        subjects=("ours", "naive", "original", "original-tuned", "other", "ours-p2"),
+        subjects=("ours", "naive", "original", "original-tuned", "other"),
         # The original takes a second each, whatever their number.
         instead={
             "original": "-scenario handoff -n 60 -gap 350ms",
@@ -181,10 +181,10 @@ SCENARIOS: Final = (
     ),
     Scenario(
         name="hand-off-elsewhere",
-        title="the same, where tasks come to one server and the worker waits at another",
+        title="the same, where tasks come to one server or process and the worker waits at another",
         load="-scenario handoff -n 1000 -gap 70ms",
         figures=_HANDING_OFF,
-        subjects=("two-servers",),
+        subjects=("two-servers", "ours-p2"),
         apart=True,
         rounds=1,
         limit_seconds=1500,

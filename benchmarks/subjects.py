@@ -14,7 +14,7 @@ import attrs
 
 from benchmarks.cluster import Cluster
 from benchmarks.original import AS_SHIPPED, AT_ITS_BEST, OriginalServer, Tuning
-from benchmarks.processes import CommandServer, listener, listens
+from benchmarks.processes import CommandServer, free_ports, listener, listens
 from benchmarks.proxy import Proxy
 from tools.ports import reserved_port
 from tools.tasques_server import TasquesServer, elasticsearch_settings
@@ -26,7 +26,8 @@ class Target:
     Where the load goes.
 
     Attributes:
-        urls: Where to create, and where to claim; none for Elasticsearch alone.
+        urls: The one for all; then, of several servers or processes, each one's own. None for
+            Elasticsearch alone.
         pids: Of the servers.
     """
 
@@ -88,14 +89,14 @@ class Ours:
 
     Attributes:
         servers: So many of them, behind a proxy if there are several.
-        arguments: Further arguments of ``tasques serve``.
+        processes: Of each.
         server: What starts each of them.
     """
 
     name: str
     about: str
     servers: int = 1
-    arguments: tuple[str, ...] = ()
+    processes: int = 1
     server: type[TasquesServer] = TasquesServer
 
     @property
@@ -108,20 +109,31 @@ class Ours:
         """Set up by one of them."""
         with contextlib.ExitStack() as stack:
             servers = []
+            own = free_ports(self.processes) if self.processes > 1 else range(0)
+            more = _processes(own)
             for number in range(self.servers):
                 # Each talks to a node of its own, as far as there are some.
                 url = cluster.urls[number % len(cluster.urls)]
-                server = self.server(elasticsearch_settings(url), arguments=self.arguments)
+                server = self.server({**elasticsearch_settings(url), **more})
                 stack.callback(server.close)
                 servers.append(server)
             servers[0].set_up()
             for server in servers:
                 server.start()
             urls = tuple(server.url for server in servers)
+            if own:
+                urls += tuple(f"http://127.0.0.1:{port}" for port in own)
             if len(servers) > 1:
                 proxy = Proxy([url.partition("//")[2] for url in urls])
                 urls = (stack.enter_context(proxy).url, *urls)
             yield Target(urls=urls, pids=tuple(server.pid for server in servers))
+
+
+def _processes(ports: range) -> Mapping[str, str]:
+    """The settings for a process at each of these ports, beside the common one."""
+    if not ports:
+        return {}
+    return {"http.processes": str(len(ports)), "http.process_port": str(ports.start)}
 
 
 @attrs.frozen(kw_only=True)
@@ -200,8 +212,8 @@ OURS: Final[Sequence[Subject]] = (
         about="this server without its dispatcher and its group commit",
         server=_NaiveServer,
     ),
-    Ours(name="ours-p2", about="this server, 2 processes", arguments=("--processes", "2")),
-    Ours(name="ours-p4", about="this server, 4 processes", arguments=("--processes", "4")),
+    Ours(name="ours-p2", about="this server, 2 processes", processes=2),
+    Ours(name="ours-p4", about="this server, 4 processes", processes=4),
     Ours(name="two-servers", about="two of this server behind a proxy for TCP", servers=2),
 )
 

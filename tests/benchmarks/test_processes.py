@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks.processes import CommandServer, ServerFailed, listener, listens
+from benchmarks.processes import CommandServer, ServerFailed, free_ports, listener, listens
 from tools.elasticsearch_node import is_alive
 from tools.ports import reserved_port
 
@@ -36,6 +37,15 @@ def test_a_command_that_ends_is_no_server() -> None:
         server = CommandServer("exit 3", port=port, environment={})
         with pytest.raises(ServerFailed, match="ended with 3"):
             server.__enter__()
+
+
+def test_free_ports_stand_in_a_row() -> None:
+    """Each can be listened on."""
+    ports = free_ports(3)
+    assert len(ports) == 3
+    for port in ports:
+        with socket.create_server(("127.0.0.1", port)):
+            assert listens(port)
 
 
 def test_nobody_listens_where_nobody_does() -> None:
