@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
+from zlib import crc32
 
 import attrs
 
@@ -53,6 +54,7 @@ from tasques.core.service.election import Election
 from tasques.core.service.group_commit import GroupCommit
 from tasques.core.service.group_read import GroupRead
 from tasques.core.service.queue_health import QueueHealth
+from tasques.core.service.rivalry import Rivalries
 from tasques.core.service.settlement import Overtaken, Settlement
 from tasques.core.service.task_service import TaskService
 from tasques.core.tasks import State, Task
@@ -396,6 +398,25 @@ def never_looks_twice(swap: Swap) -> None:
         if stored.document.key not in seen:
             seen[stored.document.key] = None
             right(self, stored, **more)
+
+    swap(Candidates, "put", put)
+
+
+@mutant("P15", "what falls to another server is left to it for good")
+def leaves_to_others_for_good(swap: Swap) -> None:
+    swap(Rivalries, "falls_to_others", lambda self, queue, id: crc32(id.encode()) % 2 == 0)
+    swap(Rivalries, "leftovers", lambda self, queue: 0)
+
+
+@mutant("P15", "once a task was handed in, what searches show finds no place in the buffer")
+def lets_its_buffer_starve_the_rest(swap: Swap) -> None:
+    right = Candidates.put
+
+    def put(self: Any, stored: Any, *, is_ours: bool = False, **more: Any) -> Any:
+        self.__dict__["is_in_use"] = self.__dict__.get("is_in_use", False) or is_ours
+        if self.__dict__["is_in_use"] and not is_ours:
+            return False
+        return right(self, stored, is_ours=is_ours, **more)
 
     swap(Candidates, "put", put)
 
