@@ -101,6 +101,7 @@ class Embedded:
         background: ``all`` to do what a server does beside its requests: end what ran out of time,
             archive, fire recurring tasks when elected. ``none`` leaves that to others.
         threads: For asynchronous calls; a claim that waits takes none.
+        open_backend: Opens the backend; by its plugin, if nothing is said.
 
     Raises:
         InvalidInput: If no plugin knows the backend's scheme, or its URL makes no sense.
@@ -113,13 +114,14 @@ class Embedded:
         background: Background = "none",
         threads: int = DEFAULT_THREADS,
         runtime: Runtime | None = None,
+        open_backend: Open | None = None,
     ) -> None:
         self._settings = settings
         self._background = background
         self._threads = threads
         self._runtime = runtime or ThreadRuntime()
         is_memory = (settings.backend or "").lower() == "memory:"
-        self._open_backend: Open = _open_memory if is_memory else _open_by_plugin
+        self._open_backend: Open = open_backend or (_open_memory if is_memory else _open_by_plugin)
         # By process: a lock could be found held after a fork, an entry cannot.
         self._opened: dict[int, _Opened] = {}
         self._closed = False

@@ -54,6 +54,9 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
     synchronous and an asynchronous twin. It may be used from several threads and after a fork: what
     is open belongs to the process that opened it. It is a context manager, closed at its end.
 
+    Attributes:
+        url: Without credentials.
+
     Args:
         url: ``memory:`` for a new private backend; ``http://host:8080`` for a server;
             ``elasticsearch://…``, or any scheme that a plugin brings, for a backend held here.
@@ -87,6 +90,7 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
     ) -> None:
         super().__init__(queue=queue)
         self.release = release
+        self.url = _without_credentials(url)
         self._operations: Operations
         if url.partition(":")[0].lower() in _HTTP:
             self._operations = Client(
@@ -282,3 +286,8 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
 
 def _with_backend(settings: Settings | None, url: str) -> Settings:
     return attrs.evolve(settings or Settings(), backend=url)
+
+
+def _without_credentials(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else url

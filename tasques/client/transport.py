@@ -84,7 +84,8 @@ class Options:
             headers.append((b"Content-Length", str(len(content)).encode()))
         if self.address.authorization is not None:
             headers.append((b"Authorization", self.address.authorization.encode()))
-        headers += [(name.encode(), value.encode()) for name, value in more.items()]
+        # White space around a value does not count, and cannot be sent.
+        headers += [(name.encode(), value.strip().encode()) for name, value in more.items()]
         return headers
 
     def pool_arguments(self) -> dict[str, Any]:
