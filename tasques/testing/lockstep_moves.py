@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tasques.core.json_object import JsonObject
 from tasques.core.listing import TaskFilter
 from tasques.core.queues import QueueName, TaskId, WorkerId
+from tasques.core.service.changes import Change, Complete, Fail, Report, Unclaim
 from tasques.core.service.operator_service import (
     Cancel,
     Delay,
@@ -105,6 +106,24 @@ class Work:
             case _:
                 return tasks.fail(
                     key, worker=worker, data=self.data, retry_in=self.wait, give_up=self.give_up
+                )
+
+    def among_others(self, key: TaskKey, worker: WorkerId) -> Change:
+        """The same as a part of a batch."""
+        match self.verb:
+            case "report":
+                return Report(key=key, worker=worker, data=self.data)
+            case "complete":
+                return Complete(key=key, worker=worker, data=self.data)
+            case "unclaim":
+                return Unclaim(key=key, worker=worker, run_in=self.wait)
+            case _:
+                return Fail(
+                    key=key,
+                    worker=worker,
+                    data=self.data,
+                    retry_in=self.wait,
+                    give_up=self.give_up,
                 )
 
 

@@ -70,9 +70,11 @@ class Side:
         try:
             return self._comparable(operation(self))
         except errors.TasquesError as error:
-            return type(error), str(error)
+            return self._comparable(error)
 
     def _comparable(self, value: object) -> object:
+        if isinstance(value, errors.TasquesError):
+            return type(value), str(value)
         if isinstance(value, Stored):
             return value.document, self._has_moved(value)
         if isinstance(value, Sequence) and not isinstance(value, str):

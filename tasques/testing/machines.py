@@ -31,6 +31,8 @@ from tasques.adapters.memory.backend import MemoryBackend
 from tasques.core.listing import ListOrder, Position, TaskQuery
 from tasques.core.ports import ClaimableQuery
 from tasques.core.queues import QueueName, TaskId, WorkerId
+from tasques.core.service.changes import Change
+from tasques.core.service.creations import Creation
 from tasques.core.service.operator_service import Swept, TaskOperation
 from tasques.core.service.task_service import TaskService
 from tasques.core.service.waiting import ClaimRequest
@@ -101,12 +103,16 @@ class LockstepMachine(RuleBasedStateMachine):
         return multiple(*(self._create(one) for one in wanted))
 
     def _create(self, wanted: Wanted) -> TaskKey:
-        id = TaskId(f"{self._example:012x}-{len(self._known):04d}") if wanted.has_id else None
-        if not self._interferes:
-            wanted = attrs.evolve(wanted, expires_in=None)
-        new = wanted.at(self._sides[0].runtime.wall(), id)
+        id = self._id(len(self._known), wanted)
+        new = self._wanted(wanted).at(self._sides[0].runtime.wall(), id)
         [task] = _tasks_of(self._compare(lambda side: side.tasks.create(new)))
         return task.key
+
+    def _id(self, number: int, wanted: Wanted) -> TaskId | None:
+        return TaskId(f"{self._example:012x}-{number:04d}") if wanted.has_id else None
+
+    def _wanted(self, wanted: Wanted) -> Wanted:
+        return wanted if self._interferes else attrs.evolve(wanted, expires_in=None)
 
     @rule(
         target=keys,
@@ -121,6 +127,18 @@ class LockstepMachine(RuleBasedStateMachine):
         key = _idempotency_key(queue, f"{self._example}-{number}", first)
         answer = self._compare(lambda side: side.tasks.create(new, idempotency_key=key))
         return multiple(*(stored.key for stored in _tasks_of(answer)))
+
+    @rule(target=keys, wanted=st.lists(wanted_tasks(), max_size=4), twice=st.booleans())
+    def create_many(self, wanted: Sequence[Wanted], twice: bool) -> MultipleResults[TaskKey]:
+        """Tasks of any kind with one write; those with ids may be among them twice."""
+        now, first = self._sides[0].runtime.wall(), len(self._known)
+        creations = [
+            Creation(new=self._wanted(each).at(now, self._id(first + number, each)))
+            for number, each in enumerate(wanted)
+        ]
+        again = [each for each in creations if twice and each.new.id is not None]
+        answer = self._compare(lambda side: side.tasks.create_many([*creations, *again]))
+        return multiple(*(task.key for task in _tasks_of(answer)))
 
     @rule(key=keys, create=st.booleans())
     def meet(self, key: TaskKey, create: bool) -> None:
@@ -184,6 +202,17 @@ class LockstepMachine(RuleBasedStateMachine):
     def work_on_anything(self, key: TaskKey, worker: WorkerId, work: Work) -> None:
         """By whichever worker, on a task in whichever state."""
         self._compare(partial(work, key=key, worker=worker))
+
+    @rule(
+        asked=st.lists(
+            st.tuples(keys, st.sampled_from(WORKERS), pieces_of_work()), min_size=1, max_size=4
+        )
+    )
+    def work_on_many(self, asked: Sequence[tuple[TaskKey, WorkerId, Work]]) -> None:
+        """The same to several with one write, and perhaps to one of them twice."""
+        changes = [work.among_others(key, worker) for key, worker, work in asked]
+        self._last = partial(_change_many, changes)
+        self._compare(self._last)
 
     @precondition(lambda self: self._last is not None)
     @rule()
@@ -312,6 +341,10 @@ class LockstepMachine(RuleBasedStateMachine):
 
 def _find(query: TaskQuery, side: Side) -> object:
     return side.operators.find(query)
+
+
+def _change_many(changes: Sequence[Change], side: Side) -> object:
+    return side.tasks.change_many(changes)
 
 
 def _overview(side: Side) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 import attrs
@@ -146,3 +147,41 @@ def test_operators_on_queues(served: Served) -> None:
     assert (queue["counts"], queue["ready"]) == ({"queued": 1, "claimed": 2}, 0)
     assert api.call("GET", "/queues/mail/tasks?archived=true").json == {"tasks": []}
     assert api.call("GET", "/queues/never/tasks").json == {"tasks": []}
+
+
+def test_many_at_once(served: Served) -> None:
+    """In several queues, some new; each item as it would be alone, and so again when repeated."""
+    api = served.api
+    api.create(id="old")
+    new = [
+        {"queue": queue, "kind": "send", "args": {"n": 2**70 + n}}
+        for n, queue in enumerate(["mail", "post", "mail", "fresh"])
+    ]
+    items = [*new, {"queue": "mail", "kind": "send", "id": "old"}, {"queue": "mail"}]
+    key = {"Idempotency-Key": "import"}
+    path = "/tasques/create-many"
+    made = api.call("POST", path, {"items": items}, headers=key).json["items"]
+    assert [each["status"] for each in made] == [201, 201, 201, 201, 409, 400]
+    again = api.call("POST", path, {"items": items}, headers=key).json["items"]
+    assert [each["status"] for each in again] == [201, 201, 201, 201, 409, 400]
+    for one, other in zip(made[:4], again[:4], strict=True):
+        task = api.call("GET", f"/tasques/{one['task']['queue']}/{one['task']['id']}").json
+        assert task == other["task"]
+        assert {**task, "metadata": 0} == {**one["task"], "metadata": 0}
+    claimed: list[dict[str, Any]] = []
+    while len(claimed) < 5:
+        # What was written meanwhile is lost to the claim that met it, and there for the next.
+        claimed += api.claim(queues=[], amount=5, block_for="10s")
+    ends = [
+        {"queue": task["queue"], "id": task["id"], "action": action, "claim_id": task["claim_id"]}
+        for task, action in zip(
+            claimed, ["done", "failed", "report", "unclaim", "done"], strict=True
+        )
+    ]
+    ends += [{**ends[2], "action": "done"}, {**ends[0], "id": "gone"}]
+    for expected in ([200, 200, 200, 200, 200, 200, 404], [200, 200, 400, 200, 200, 200, 404]):
+        answer = api.call("POST", "/tasques/finish-many", {"items": ends}, worker="w1").json
+        assert [each["status"] for each in answer["items"]] == expected
+    for each in answer["items"][3:6]:
+        task = each["task"]
+        assert api.call("GET", f"/tasques/{task['queue']}/{task['id']}").json == task
