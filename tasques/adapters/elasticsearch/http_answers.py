@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 import attrs
 
 #: Longer heads are none that Elasticsearch sends.
-_MAX_HEAD: Final = 256 * 1024
+_MAX_HEAD: Final = 64 * 1024
 _READ_SIZE: Final = 64 * 1024
 
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [^\r\n]*)?", re.ASCII)
@@ -40,7 +43,7 @@ class HttpAnswer:
     """
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
     is_last: bool
 
@@ -83,9 +86,15 @@ def read_answer(connection: socket.socket, *, has_body: bool = True) -> HttpAnsw
     )
 
 
-def _head(stream: _Stream) -> tuple[int, int, dict[str, str]]:
+def _head(stream: _Stream) -> tuple[int, int, Mapping[str, str]]:
     """The minor version, the status and the headers."""
-    first, *lines = stream.until(b"\r\n\r\n", _MAX_HEAD).decode("latin-1").split("\r\n")
+    return _parsed(stream.until(b"\r\n\r\n", _MAX_HEAD))
+
+
+# Answers to requests of one kind begin alike, to the byte.
+@lru_cache(maxsize=256)
+def _parsed(head: bytes) -> tuple[int, int, Mapping[str, str]]:
+    first, *lines = head.decode("latin-1").split("\r\n")
     found = _STATUS_LINE.fullmatch(first)
     if found is None:
         raise UnreadableAnswer(f"[{first[:60]}] is no line of status")
@@ -96,7 +105,7 @@ def _head(stream: _Stream) -> tuple[int, int, dict[str, str]]:
             raise UnreadableAnswer(f"[{line[:60]}] is no header")
         name, value = name.lower(), value.strip(" \t")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return int(found[1]), int(found[2]), headers
+    return int(found[1]), int(found[2]), MappingProxyType(headers)
 
 
 def _length(text: str) -> int:
