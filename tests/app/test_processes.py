@@ -1,0 +1,186 @@
+"""Applications that were made before a fork, used after it."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasques import Tasques
+from tasques.core import errors
+from tests.serving import served
+from tools.ports import reserved_port
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 60.0
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with served() as address:
+        yield address
+
+
+def in_a_child(work: Callable[[], object]) -> Any:
+    """What *work* gives in a forked process, or the exception that it raises, as text."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+
+    def run(answers: Connection) -> None:
+        try:
+            answers.send(work())
+        except Exception as error:  # noqa: BLE001 - told to the parent
+            answers.send(f"{type(error).__name__}: {error}")
+
+    child = context.Process(target=run, args=(theirs,))
+    child.start()
+    try:
+        assert ours.poll(PATIENCE_SECONDS), "the child said nothing"
+        return ours.recv()
+    finally:
+        child.kill()
+        child.join()
+
+
+def test_a_child_uses_connections_of_its_own(url: str) -> None:
+    """Parent and child, at the same time, over an application with open connections."""
+    with Tasques(url) as app:
+        app.create("mail", "send", id="before")
+
+        def work() -> list[str]:
+            return [app.create("mail", "send", id=f"child-{n}").id for n in range(20)]
+
+        context = multiprocessing.get_context("fork")
+        children = [context.Process(target=work) for _ in range(1)]
+        for child in children:
+            child.start()
+        for n in range(20):
+            app.create("mail", "send", id=f"parent-{n}")
+        for child in children:
+            child.join(PATIENCE_SECONDS)
+            assert child.exitcode == 0
+        assert [app.get("mail", f"child-{n}").id for n in range(20)]
+
+
+def test_a_child_can_do_so_while_threads_of_its_parent_are_busy(url: str) -> None:
+    """A lock that a thread held at the fork is held for ever in the child, and must not matter."""
+    stop = threading.Event()
+    with Tasques(url) as app, Tasques("memory:") as memory:
+
+        def be_busy() -> None:
+            while not stop.is_set():
+                app.create("mail", "send")
+                memory.create("mail", "send")
+
+        threads = [threading.Thread(target=be_busy) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(5):
+                assert in_a_child(lambda: app.create("mail", "send").queue) == "mail"
+                assert in_a_child(lambda: memory.create("mail", "send").queue) == "mail"
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+
+def test_memory_belongs_to_the_process(caplog: pytest.LogCaptureFixture) -> None:
+    """A copy would have each task done twice: the child begins with nothing, and says so."""
+    with Tasques("memory:") as app:
+        app.create("mail", "send", id="a")
+        assert in_a_child(lambda: app.get("mail", "a").id).startswith("TaskNotFound")
+        assert in_a_child(lambda: app.create("mail", "send", id="a").id) == "a"
+        assert app.get("mail", "a").id == "a"
+
+
+def test_an_event_loop_of_the_child_works(url: str) -> None:
+    """The asynchronous twins, over an application that the parent has used."""
+    with Tasques(url) as app, Tasques("memory:") as memory:
+        app.create("mail", "send")
+        asyncio.run(memory.create_async("mail", "send"))
+
+        async def go() -> list[str]:
+            one = await app.create_async("mail", "send", id="x")
+            two = await memory.create_async("mail", "send", id="y")
+            await app.close_async()
+            return [one.id, two.id]
+
+        assert in_a_child(lambda: asyncio.run(go())) == ["x", "y"]
+
+
+def test_a_closed_application_says_so() -> None:
+    """Rather than open another memory that nobody sees."""
+    app = Tasques("memory:")
+    app.close()
+    app.close()
+    with pytest.raises(errors.ShuttingDown):
+        app.create("mail", "send")
+
+
+WEB = """
+import os
+from tasques import Tasques
+
+app = Tasques({url!r})
+app.create("web", "preloaded", id="preloaded")
+
+
+def application(environ, start_response):
+    task = app.create("web", "request")
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{{os.getpid()}} {{task.id}}".encode()]
+"""
+
+
+def test_web_workers_share_an_application_that_was_preloaded(url: str, tmp_path: Path) -> None:
+    """Gunicorn loads the module, uses the application, and forks; each worker then uses it."""
+    pytest.importorskip("gunicorn")
+    (tmp_path / "web.py").write_text(WEB.format(url=url))
+    with reserved_port() as reserved:
+        address = f"127.0.0.1:{reserved.getsockname()[1]}"
+        reserved.close()
+        command = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "--preload",
+            "--workers",
+            "2",
+            "web:application",
+        ]
+        server = subprocess.Popen(
+            [*command, "--bind", address, "--log-level", "error"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+    try:
+        made: list[str] = []
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        while len(made) < 10 and time.monotonic() < give_up_at:
+            assert server.poll() is None
+            try:
+                with urllib.request.urlopen(f"http://{address}/") as answer:
+                    pid, id = answer.read().decode().split()
+            except OSError:  # it does not listen yet
+                time.sleep(0.05)
+            else:
+                assert int(pid) != server.pid
+                made.append(id)
+        assert len(made) == 10
+        with Tasques(url) as app:
+            assert all(app.get("web", id).kind == "request" for id in made)
+    finally:
+        server.terminate()
+        server.wait(PATIENCE_SECONDS)
