@@ -96,8 +96,12 @@ def _sizes(meter: Meter, operation: str) -> Histogram:
 
 def _key(item: NewTaskItem, key: str | None, place: int) -> str | None:
     """The key of *item*, which is at that *place* of a request with the header *key*, if any."""
-    if item.idempotency_key is not None or item.id is not None or key is None:
-        return item.idempotency_key
+    own = item.idempotency_key
+    if own is not None:
+        # As a header would bring it, so that one key means one task, whichever way it is sent.
+        return own.encode().decode("latin-1")
+    if item.id is not None or key is None:
+        return None
     # A header holds no line break, so no request for a single task has such a key.
     return f"{key}\n{place}"
 

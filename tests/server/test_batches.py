@@ -98,6 +98,14 @@ def test_an_item_may_have_an_idempotency_key(api: Api) -> None:
     assert both["error"]["faults"][0]["rule"] == "exclusive"
 
 
+def test_a_key_is_the_same_in_a_header_and_in_an_item(api: Api) -> None:
+    """In UTF-8, which WSGI hands over as Latin-1."""
+    header = "é🜚".encode().decode("latin-1")
+    alone = api.call("POST", "/tasques", NEW, headers={"Idempotency-Key": header}).json
+    (same,) = create(api, {**NEW, "idempotency_key": "é🜚"})
+    assert same["task"]["id"] == alone["id"]
+
+
 @pytest.mark.parametrize("key", ["", "k" * 256, 5])
 def test_a_key_of_an_item_has_a_length(api: Api, key: object) -> None:
     """As the header has."""
