@@ -8,6 +8,7 @@ the tables and pictures of the docs from it. Nothing imports this package.
 - :mod:`~benchmarks.subjects`: what is measured against what; :mod:`~benchmarks.original` is the Go
   server, :mod:`~benchmarks.naive` ours without its dispatcher and its group commit, and
   :mod:`~benchmarks.proxy` stands before several.
+- :mod:`~benchmarks.library_worker`: our own worker in Python.
 - :mod:`~benchmarks.cluster`: the Elasticsearch under all of them.
 - :mod:`~benchmarks.generator`: the load, a program in Go (``load/``), built when it is needed.
 - :mod:`~benchmarks.session`: rounds of all that, one after another.

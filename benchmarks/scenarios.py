@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -45,7 +47,7 @@ class Scenario:
 
     def arguments(self, subject: str) -> Sequence[str]:
         """What the load is told for *subject*."""
-        return self.instead.get(subject, self.load).split()
+        return shlex.split(self.instead.get(subject, self.load))
 
 
 def _per_task() -> tuple[Figure, ...]:
@@ -113,6 +115,7 @@ _ALL: Final = ("raw", "ours", "again", "naive", "original", "original-tuned", "o
 _SERVERS: Final = tuple(name for name in _ALL if name != "raw")
 _FLEETS: Final = ("ours-p2", "ours-p4", "two-servers")
 _REPLICATED: Final = ("raw", "ours", "original", "two-servers", "other")
+_LIBRARY_WORKER: Final = shlex.quote(f"{sys.executable} -m benchmarks.library_worker")
 #: Of higher priority but not due, and done: what a search for work has to pass over.
 _BESIDE: Final = "-future 1000000 -done 1000000"
 
@@ -218,6 +221,18 @@ SCENARIOS: Final = (
         figures=_LIVING,
         subjects=("raw", "ours", "again", "naive", "ours-p2", "ours-p4", "other"),
         instead={"raw": "-scenario raw-life -c 2 -batch 100 -duration 5s"},
+    ),
+    Scenario(
+        name="library-worker",
+        title="the library's worker in Python, 8 tasks at a time that do nothing",
+        load=f"-scenario command -n 6000 -drain-limit 60s -command {_LIBRARY_WORKER}",
+        figures=(
+            _rate("lives"),
+            Figure(label="worker µs/task", path="worker.us_per_task"),
+            Figure(label="all together µs/task", path="worker.us_in_all"),
+            *_per_task(),
+        ),
+        subjects=("ours", "again", "ours-p2", "other"),
     ),
     Scenario(
         name="deep",

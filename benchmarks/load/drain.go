@@ -33,32 +33,8 @@ func (l *ledger) worker(i int, queue string, stop func() bool, reports, gets flo
 
 func drain(queue string) result {
 	l := newLedger()
-	var left atomic.Int64
-	left.Store(int64(*fN))
+	pre := l.put(queue, *fN)
 	var wg sync.WaitGroup
-	t0 := time.Now()
-	for i := 0; i < 32; i++ {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			k := newC()
-			defer k.close()
-			for left.Add(-1) >= 0 {
-				for try := 0; try < 5; try++ {
-					if _, ok := l.create(k, queue, false); ok {
-						break
-					}
-				}
-			}
-		}()
-	}
-	wg.Wait()
-	pre := time.Since(t0)
-	if *fES != "" && *fRefresh {
-		esDo("POST", "/"+*fIndex+queue+"/_refresh", "")
-	} else {
-		time.Sleep(1500 * time.Millisecond)
-	}
 	want := l.nCreated.Load()
 	u := takeUsage()
 	deadline := u.t.Add(*fLimit)

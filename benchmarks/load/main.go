@@ -49,6 +49,7 @@ var (
 	fLimit      = flag.Duration("drain-limit", 15*time.Second, "drain: stop here if not drained; mix: limit on the tail after the producers stop")
 	fReqTimeout = flag.Duration("request-timeout", 30*time.Second, "per request")
 	fRefresh    = flag.Bool("refresh", true, "drain: refresh the index before draining (needs -es)")
+	fCommand    = flag.String("command", "", "command: the worker, for sh; see command.go for what it has to do")
 	fListen     = flag.String("listen", "127.0.0.1:0", "proxy: where to listen")
 	fTargets    = flag.String("targets", "", "proxy: host:port of each server, with commas")
 )
@@ -57,7 +58,7 @@ var target, workerTarget, auth string
 
 var scenarios = map[string]func(string) result{
 	"enqueue": enqueue, "drain": drain, "mix": mix, "handoff": handoff, "idle": idle,
-	"batch-create": batchCreate, "batch-life": batchLife, "deep": deep, "soak": soak,
+	"batch-create": batchCreate, "batch-life": batchLife, "deep": deep, "soak": soak, "command": command,
 	"raw-create": rawCreate, "raw-life": rawLife, "raw-drain": rawDrain,
 }
 

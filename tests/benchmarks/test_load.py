@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -52,6 +53,24 @@ def test_a_good_server_is_found_to_be_good(server: str, arguments: tuple[str, ..
     result = loaded(server, *arguments)
     assert not faults(result), result
     assert result["account"]["created"] > 0
+
+
+def test_the_librarys_worker_does_what_was_put_in(server: str) -> None:
+    """Each task once; what it took is seen."""
+    worker = f"{sys.executable} -m benchmarks.library_worker"
+    arguments = ("-scenario", "command", "-n", "50", "-command", worker, "-drain-limit", "60s")
+    result = loaded(server, *arguments)
+
+    assert not faults(result), result
+    assert result["account"]["claimed_once"] == 50
+    assert result["worker"]["us_in_all"] >= result["worker"]["us_per_task"]
+
+
+def test_a_worker_that_stops_too_early_is_found_out(server: str) -> None:
+    """What it says is held against what was put in."""
+    lazy = """sh -c 'echo ready; read x; echo "{\\"ran\\": 3, \\"distinct\\": 3}"'"""
+    result = loaded(server, "-scenario", "command", "-n", "5", "-command", lazy)
+    assert any("not exactly once" in fault for fault in faults(result))
 
 
 class Careless(BaseHTTPRequestHandler):

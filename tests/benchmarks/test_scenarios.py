@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ SUBJECTS = {subject.name for subject in (*OURS, *originals(Path("tasques-go")))}
 def test_its_arguments_are_the_loads(scenario: Scenario) -> None:
     """Every flag is one that the program has, and every load one that it knows."""
     for text in (scenario.load, *scenario.instead.values()):
-        words = text.split()
+        words = shlex.split(text)
         assert words[0] == "-scenario"
         assert words[1] in LOADS
         assert {word[1:] for word in words if word.startswith("-")} <= FLAGS
@@ -33,7 +34,7 @@ def test_its_subjects_are_there(scenario: Scenario) -> None:
     assert set(scenario.subjects) <= SUBJECTS | {"other"}
     assert set(scenario.instead) <= set(scenario.subjects)
     assert ("raw" in scenario.subjects) == ("raw" in scenario.instead)
-    assert scenario.arguments("ours") == scenario.load.split()
+    assert scenario.arguments("ours") == shlex.split(scenario.load)
 
 
 def test_scenarios_are_chosen_by_name() -> None:
