@@ -142,7 +142,10 @@ class MemoryTaskStore:
 
     def _enter(self, task: Task) -> None:
         """Let *task* be found by whatever should find it."""
-        self._counts.setdefault(task.queue, Counter())[task.state] += 1
+        counts = self._counts.get(task.queue)
+        if counts is None:
+            counts = self._counts[task.queue] = Counter()
+        counts[task.state] += 1
         if task.state.is_claimable and task.extensions.expires_at is not None:
             self._expiries.add(_expiry(task, task.extensions.expires_at))
         if _waits(task):
