@@ -21,11 +21,13 @@ class Figure:
         label: With its unit, as tables show it.
         path: Where it is, with dots: ``latency_ms.create.p50``.
         more_is_better: Whether the higher one wins.
+        sums_up: Whether it stands in the summary, and not only among the details.
     """
 
     label: str
     path: str
     more_is_better: bool = False
+    sums_up: bool = False
 
     def of(self, result: Json) -> float | None:
         """The number in *result*; None if there is none."""

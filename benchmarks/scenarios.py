@@ -52,13 +52,13 @@ class Scenario:
 
 def _per_task() -> tuple[Figure, ...]:
     return (
-        Figure(label="server µs/task", path="cpu.per_task.server_us"),
-        Figure(label="Elasticsearch µs/task", path="cpu.per_task.es_us"),
+        Figure(label="server µs/task", path="cpu.per_task.server_us", sums_up=True),
+        Figure(label="Elasticsearch µs/task", path="cpu.per_task.es_us", sums_up=True),
     )
 
 
 def _rate(unit: str) -> Figure:
-    return Figure(label=f"{unit}/s", path="throughput_per_s", more_is_better=True)
+    return Figure(label=f"{unit}/s", path="throughput_per_s", more_is_better=True, sums_up=True)
 
 
 def _latency(what: str, *percentiles: str) -> tuple[Figure, ...]:
@@ -92,11 +92,13 @@ _HANDING_OFF: Final = (
     *_latency("sent_to_claim", "p50", "p95"),
 )
 _IDLING: Final = (
-    Figure(label="idle: server, cores", path="idle.server_cores"),
-    Figure(label="idle: Elasticsearch, cores", path="idle.es_cores"),
+    Figure(label="idle: server, cores", path="idle.server_cores", sums_up=True),
+    Figure(label="idle: Elasticsearch, cores", path="idle.es_cores", sums_up=True),
     Figure(label="create p50 ms, another queue", path="other_queue.latency_ms.create.p50"),
-    Figure(label="create p99 ms, another queue", path="other_queue.latency_ms.create.p99"),
-    Figure(label="hand-off p50 ms", path="same_queue.latency_ms.create_to_claim.p50"),
+    Figure(
+        label="create p99 ms, another queue", path="other_queue.latency_ms.create.p99", sums_up=True
+    ),
+    Figure(label="hand-off p50 ms", path="same_queue.latency_ms.create_to_claim.p50", sums_up=True),
     _MEMORY,
 )
 
@@ -104,7 +106,7 @@ _IDLING: Final = (
 def _deep(phase: str, label: str) -> tuple[Figure, ...]:
     at = f"phases.{phase}"
     return (
-        Figure(label=f"claim p50 ms, {label}", path=f"{at}.latency_ms.claim.p50"),
+        Figure(label=f"claim p50 ms, {label}", path=f"{at}.latency_ms.claim.p50", sums_up=True),
         Figure(label=f"claim p99 ms, {label}", path=f"{at}.latency_ms.claim.p99"),
         Figure(label=f"Elasticsearch µs/task, {label}", path=f"{at}.cpu.per_task.es_us"),
         Figure(label=f"server MB, {label}", path=f"{at}.server_rss_mb"),
@@ -228,8 +230,8 @@ SCENARIOS: Final = (
         load=f"-scenario command -n 6000 -drain-limit 60s -command {_LIBRARY_WORKER}",
         figures=(
             _rate("lives"),
-            Figure(label="worker µs/task", path="worker.us_per_task"),
-            Figure(label="all together µs/task", path="worker.us_in_all"),
+            Figure(label="worker µs/task", path="worker.us_per_task", sums_up=True),
+            Figure(label="all together µs/task", path="worker.us_in_all", sums_up=True),
             *_per_task(),
         ),
         subjects=("ours", "again", "ours-p2", "other"),
@@ -283,9 +285,13 @@ SCENARIOS: Final = (
         title="4 producers and 8 workers at half of what they can do, for an hour",
         load="-scenario soak -c 4 -w 8 -amount 5 -duration 60m -windows 6 -drain-limit 60s",
         figures=(
-            Figure(label="claim p99, last ten minutes to first", path="ratio.claim"),
-            Figure(label="create to claim p99, last to first", path="ratio.create_to_claim"),
-            Figure(label="lives/s", path="throughput_per_s", more_is_better=True),
+            Figure(label="claim p99, last ten minutes to first", path="ratio.claim", sums_up=True),
+            Figure(
+                label="create to claim p99, last to first",
+                path="ratio.create_to_claim",
+                sums_up=True,
+            ),
+            Figure(label="lives/s", path="throughput_per_s", more_is_better=True, sums_up=True),
             _MEMORY,
         ),
         subjects=("ours",),

@@ -57,7 +57,7 @@ def against(results: Results) -> str:
         shown = ""
         for figure in scenario.figures:
             ours = results.figures(scenario.name, "ours", figure)
-            if ours is None:
+            if ours is None or not figure.sums_up:
                 continue
             name, shown = ("" if shown else f"`{scenario.name}`"), scenario.name
             ratios = (_shown_ratio(results, scenario, figure, to) for to, _ in there)

@@ -108,7 +108,7 @@ func main() {
 
 // addMemory adds what the servers hold at the end, and held at most; idle has looked before its pollers left.
 func addMemory(r result) {
-	if r["server_rss_mb"] == nil {
+	if r["server_rss_mb"] == nil && *fSPid != "" {
 		rss, peak := memoryMB(serverPids())
 		r["server_rss_mb"], r["server_rss_peak_mb"] = rss, peak
 	}

@@ -25,7 +25,7 @@ type cpu struct {
 }
 
 type perTask struct {
-	Server float64 `json:"server_us"`
+	Server float64 `json:"server_us,omitempty"` // of Elasticsearch alone there is none
 	ES     float64 `json:"es_us"`
 	Gen    float64 `json:"generator_us"`
 }
