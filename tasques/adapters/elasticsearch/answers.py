@@ -109,12 +109,14 @@ class SearchAnswer(msgspec.Struct):
     One search's result.
 
     Attributes:
+        took: Milliseconds.
         error: Set if the search failed as a whole; then there are no hits.
         pit_id: The point in time to go on with, where it was one that was searched.
     """
 
     hits: Hits = msgspec.field(default_factory=Hits)
     shards: Shards = msgspec.field(name="_shards", default_factory=Shards)
+    took: int = 0
     timed_out: bool = False
     error: SearchError | None = None
     status: int = 200

@@ -59,9 +59,9 @@ class Page:
     after: msgspec.Raw | None = None
 
 
-def claimable_ranked(now: Instant, page: Page) -> Json:
+def claimable_ranked(now: Instant, page: Page, within: Json | None = None) -> Json:
     """
-    Tasks due at *now* that have a ``rank``, best first.
+    Tasks due at *now* that have a ``rank``, best first; only those *within*, a filter, if given.
 
     One sort key, which Elasticsearch reads from the lowest value on, leaving out whatever cannot be
     among the first: flat in the number of ready tasks. The other keys settle ties, so that a page
@@ -69,7 +69,7 @@ def claimable_ranked(now: Instant, page: Page) -> Json:
     original's, in which nothing has a rank yet.
     """
     return _search(
-        filters=[*ready_now(now), _HAS_RANK],
+        filters=[*ready_now(now), _HAS_RANK if within is None else within],
         must_not=[],
         sort=[_sort("rank", "asc"), _sort("remaining_attempts", "desc"), _ID],
         page=page,

@@ -39,7 +39,7 @@ MAX_PAGES: Final = 40
 #: than this, and the shards that are there have refreshed by then.
 REFRESH_SECONDS: Final = 1.0
 #: Elasticsearch takes no longer first line of a request than 4096 bytes.
-_LONGEST_NAMES: Final = 3500
+LONGEST_NAMES: Final = 3500
 #: A search that fails again and again is logged once in so long.
 LOG_SECONDS: Final = 60.0
 
@@ -61,7 +61,9 @@ class Search:
         body: Makes the request for a page.
         wanted: Whether a task is one; the index rounds times to milliseconds, this does not.
         limit: So many tasks are enough.
+        is_narrow: Whether it looks only where most likely enough is found.
         found: Tasks so far, in the order of the search.
+        took: Milliseconds that Elasticsearch spent on it.
     """
 
     indices: tuple[str, ...]
@@ -70,6 +72,8 @@ class Search:
     limit: int
     found: list[StoredTask] = attrs.field(factory=list)
     but: tuple[str, ...] = ()
+    is_narrow: bool = False
+    took: int = 0
     _size: int = 0
     _after: msgspec.Raw | None = None
 
@@ -176,6 +180,7 @@ class Searcher:
 
     def _take(self, search: Search, result: SearchAnswer) -> bool:
         """Add what *result* holds to *search*; whether it wants another page."""
+        search.took += result.took
         for hit in result.hits.hits:
             stored = self.stored(hit)
             if stored is not None and search.wanted(stored.document):
@@ -217,7 +222,7 @@ def _lines(names: Sequence[str]) -> Iterator[str]:
     """The names, joined by commas, so many at a time as fit into a request's first line."""
     line = ""
     for name in names:
-        if line and len(line) + len(name) > _LONGEST_NAMES:
+        if line and len(line) + len(name) > LONGEST_NAMES:
             yield line
             line = ""
         line = f"{line},{name}" if line else name

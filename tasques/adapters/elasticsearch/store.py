@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote
 
@@ -12,14 +12,12 @@ import msgspec
 from tasques.adapters.elasticsearch import answers, documents, listings
 from tasques.adapters.elasticsearch.adoption import Adoption
 from tasques.adapters.elasticsearch.bulk import Address, BulkDocuments
+from tasques.adapters.elasticsearch.claimable import ClaimableSearcher
 from tasques.adapters.elasticsearch.client import Client
-from tasques.adapters.elasticsearch.indices import IndexNames, Json
+from tasques.adapters.elasticsearch.indices import IndexNames
 from tasques.adapters.elasticsearch.quarantine import Quarantine
 from tasques.adapters.elasticsearch.queries import (
     Excluded,
-    Page,
-    claimable_ranked,
-    claimable_unranked,
     expired,
     finished,
     outstanding,
@@ -81,6 +79,7 @@ class ElasticsearchTaskStore:
         self._names = names
         self._documents = BulkDocuments(client, _Tasks(names), adoption, quarantine)
         self._searcher = Searcher(client, names, quarantine, runtime)
+        self._claimable = ClaimableSearcher(client, names, self._searcher, runtime)
 
     @property
     def traits(self) -> StoreTraits:
@@ -102,32 +101,7 @@ class ElasticsearchTaskStore:
         Does not see what was written since the last refresh, except in fresh queues: those are
         refreshed first. Where some shards do not answer, what the others have is given.
         """
-        fresh = {queue: None for query in queries for queue in query.fresh}
-        if fresh:
-            self._searcher.refresh([self._names.queue(queue) for queue in fresh])
-        searches = [search for query in queries for search in self._searches(query)]
-        self._searcher.run(searches)
-        proposed = []
-        for query, ranked, unranked in zip(queries, searches[::2], searches[1::2], strict=True):
-            both = sorted(
-                ranked.found + unranked.found, key=lambda stored: stored.document.claim_order
-            )
-            proposed.append(both[: query.limit])
-        return proposed
-
-    def _searches(self, query: ClaimableQuery) -> tuple[Search, Search]:
-        def search(body: Callable[[Instant, Page], Json]) -> Search:
-            return Search(
-                indices=tuple(self._names.queue(queue) for queue in query.queues),
-                but=tuple(self._names.queue(queue) for queue in query.paused),
-                body=lambda page: body(query.now, page),
-                wanted=lambda task: task.run_at <= query.now,
-                # An empty list of indices would mean all of them.
-                limit=0 if is_all_paused else query.limit,
-            )
-
-        is_all_paused = bool(query.queues) and set(query.queues) <= set(query.paused)
-        return search(claimable_ranked), search(claimable_unranked)
+        return self._claimable.find(queries)
 
     def find_timed_out(self, *, before: Instant, limit: int) -> Sequence[StoredTask]:
         """
