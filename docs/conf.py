@@ -33,6 +33,8 @@ html_theme: Final = "furo"
 html_title: Final = project
 # Nothing is fetched from anywhere when a page is read, the search included.
 html_copy_source: Final = False
+# An excerpt in a search's results takes a fetch, which browsers refuse to pages from a disk.
+html_show_search_summary: Final = False
 html_show_sphinx: Final = False
 
 

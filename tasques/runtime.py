@@ -148,6 +148,15 @@ class Loop:
                 self._condition.wait(left)
             return not self._running
 
+    def run_once(self) -> Duration:
+        """
+        Do one step here and now, for whoever moves the time by hand; returns what it returns.
+
+        Raises:
+            Exception: Whatever the step raises.
+        """
+        return self._step()
+
     def _run(self) -> None:
         while True:
             pause = self._guarded_step()

@@ -3,6 +3,9 @@ What it takes to test Tasques, and what is built on it; shipped, so that plugins
 
 Needs the extra ``[testing]`` (Hypothesis and pytest). Nothing else in Tasques imports it.
 
+- :mod:`~tasques.testing.app`: an application on a memory of its own, for tests of what is built on
+  Tasques; :mod:`~tasques.testing.pytest_plugin` has its fixtures, :mod:`~tasques.testing.history` writes
+  down what happened.
 - :mod:`~tasques.testing.examples`: plain tasks, for tests in which most of a task does not matter.
 - :mod:`~tasques.testing.strategies`: Hypothesis strategies for the values of the core.
 - :mod:`~tasques.testing.fake_runtime`: time that moves by hand, ids and jitter from a seed.
