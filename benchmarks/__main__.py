@@ -65,7 +65,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--json", type=Path, metavar="FILE", default=Path("benchmark.json"))
     run.add_argument("--scenarios", type=_names, default=(), metavar="NAME,…", help="default: all")
     run.add_argument("--subjects", type=_names, default=(), metavar="NAME,…", help="default: all")
-    run.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
+    run.add_argument("--rounds", type=_positive, default=3, help="default: %(default)s")
     run.add_argument(
         "--limit",
         type=float,
@@ -121,12 +121,26 @@ def _choice(names: Sequence[str], soak_minutes: float) -> Sequence[Scenario]:
     ]
 
 
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name for name in text.split(",") if name)
 
 
+def _named(text: str) -> tuple[str, str]:
+    name, equals, place = text.partition("=")
+    if not (name and equals and place):
+        raise ValueError(f"--server wants a name and a command or an address: name=…, not [{text}]")
+    return name, place
+
+
 def _run(arguments: argparse.Namespace) -> int:
-    others = dict(text.split("=", maxsplit=1) for text in arguments.server if "=" in text)
+    others = dict(map(_named, arguments.server))
     plan = Plan(
         scenarios=_choice(arguments.scenarios, arguments.soak_minutes),
         subjects=chosen(arguments.subjects, original=arguments.original, others=others),

@@ -17,11 +17,12 @@ from benchmarks.figures import Figure, number
 from benchmarks.results import Results
 from benchmarks.scenarios import SCENARIOS
 
-_WIDTH: Final = 760
-_LABELS: Final = 250
+_WIDTH: Final = 820
+_LABELS: Final = 300
 _NUMBERS: Final = 90
 _ROW: Final = 22
 _TOP: Final = 46
+_CPU: Final = ("cpu.per_task.server_us", "cpu.per_task.es_us")
 #: Chosen to keep apart on white and on black, and for those who do not see red and green.
 _COLOURS: Final = ("#3b78b5", "#d98b2b", "#7a5ba6", "#5a9e6f", "#8a8a8a")
 
@@ -62,19 +63,21 @@ def ratios(results: Results) -> str:
             text = f"{number(better)}×"
             bars.append(Bar(label=f"{scenario.name}, {figure.label}", parts=(better,), text=text))
     title = "This server against the Go original as shipped: times as good (1 = equal)"
-    return chart(title, bars, legend=(), is_logarithmic=True)
+    return chart(title, bars, legend=(), is_logarithmic=True, mark=1.0)
 
 
 def cpu(results: Results) -> str:
     """Where the processors' time goes, for each task."""
     bars = []
     for scenario in SCENARIOS:
+        if not {figure.path for figure in scenario.figures}.issuperset(_CPU):
+            continue
         for subject in results.subjects_of(scenario.name):
             parts = tuple(
                 found.median if found is not None else 0.0
                 for found in (
                     results.figures(scenario.name, subject, Figure(label="", path=path))
-                    for path in ("cpu.per_task.server_us", "cpu.per_task.es_us")
+                    for path in _CPU
                 )
             )
             if any(parts):
@@ -107,13 +110,16 @@ def chart(
     legend: Sequence[str],
     is_logarithmic: bool = False,
     limit: float = math.inf,
+    mark: float | None = None,
 ) -> str:
     """
     Horizontal bars; empty if there are none.
 
     Args:
         is_logarithmic: From a power of ten below the shortest; for bars of one part only.
-        limit: A longer bar is cut there; its text still says how long it is.
+        limit: A longer bar is drawn as long as that, with its parts in proportion and a mark behind;
+            its text says how long it is.
+        mark: Where to draw a line across.
     """
     if not bars:
         return ""
@@ -129,6 +135,9 @@ def chart(
     ]
     for place, bar in enumerate(bars):
         lines += _drawn(bar, _TOP + place * _ROW, scale)
+    if mark is not None:
+        x = _LABELS + (_WIDTH - _LABELS - _NUMBERS) * scale.length(mark)
+        lines.append(f'<path d="M{x:.1f} {_TOP - 4}V{height - 6}" stroke="#c33" fill="none"/>')
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
@@ -169,12 +178,15 @@ def _legend(names: Sequence[str]) -> Iterator[str]:
 def _drawn(bar: Bar, y: int, scale: _Scale) -> Iterator[str]:
     room = _WIDTH - _LABELS - _NUMBERS
     yield f'<text x="{_LABELS - 8}" y="{y + 14}" text-anchor="end">{escape(bar.label)}</text>'
+    whole = sum(bar.parts)
+    is_cut = whole > scale.high
     total, end = 0.0, 0.0
     for part, colour in zip(bar.parts, _COLOURS, strict=False):
-        start, total = end, total + part
+        start, total = end, total + (part * scale.high / whole if is_cut else part)
         end = room * scale.length(total)
         yield (
             f'<rect x="{_LABELS + start:.1f}" y="{y + 3}" width="{max(end - start, 0.5):.1f}"'
             f' height="{_ROW - 7}" fill="{colour}"/>'
         )
-    yield f'<text x="{_LABELS + end + 6:.1f}" y="{y + 14}">{escape(bar.text)}</text>'
+    text = escape(f"» {bar.text}" if is_cut else bar.text)
+    yield f'<text x="{_LABELS + end + 6:.1f}" y="{y + 14}">{text}</text>'

@@ -207,7 +207,9 @@ class _Session:
 def _store(cluster: Cluster, result: Json) -> Json:
     """What the indices hold, and how many writes were refused for each task that was done."""
     store, tasks = cluster.store(), result.get("tasks")
-    return {**store, "lost_per_task": round(store["refused"] / tasks, 5)} if tasks else store
+    if not (store and tasks):
+        return store
+    return {**store, "lost_per_task": round(store["refused"] / tasks, 5)}
 
 
 def _addresses(target: Target, cluster: Cluster, scenario: Scenario) -> Sequence[str]:

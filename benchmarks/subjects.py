@@ -19,6 +19,8 @@ from benchmarks.proxy import Proxy
 from tools.ports import reserved_port
 from tools.tasques_server import TasquesServer, elasticsearch_settings
 
+_ORIGINALS: Final = ("original", "original-tuned")
+
 
 @attrs.frozen(kw_only=True)
 class Target:
@@ -179,7 +181,11 @@ class Other:
 
     name: str
     place: str
-    kind: str = "other"
+
+    @property
+    def kind(self) -> str:
+        """The Go server is known by its name, also where it comes by a command."""
+        return self.name if self.name in _ORIGINALS else "other"
 
     @property
     def about(self) -> str:

@@ -94,11 +94,14 @@ def test_pictures_are_well_formed() -> None:
 
 
 def test_a_bar_beyond_the_limit_is_cut() -> None:
-    """It ends where the scale does, and its text tells."""
-    drawn = chart("t", [Bar(label="x", parts=(5.0, 500.0), text="505")], legend=(), limit=10)
+    """It ends where the scale does, with its parts in proportion, and its text tells."""
+    drawn = chart("t", [Bar(label="x", parts=(100.0, 300.0), text="400")], legend=(), limit=10)
     widths = [float(each) for each in re.findall(r'width="([\d.]+)" height="15"', drawn)]
-    assert widths == [210.0, 210.0]
-    assert ">505<" in drawn
+    assert widths[1] == pytest.approx(3 * widths[0], abs=0.5)
+    assert ">» 400<" in drawn
+    whole = chart("t", [Bar(label="x", parts=(4.0,), text="4")], legend=(), limit=10, mark=1)
+    assert ">4<" in whole
+    assert whole.count("<path") == 1
 
 
 def test_only_what_lies_between_markers_changes() -> None:

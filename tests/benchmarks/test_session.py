@@ -140,11 +140,11 @@ def test_nothing_begins_near_the_limit(loads: list[Sequence[str]]) -> None:
 
 def test_subjects_are_chosen_by_name() -> None:
     """Those of the command line beside ours; an unknown one is named."""
-    others = {"before": "exec serve", "there": "http://127.0.0.1:1"}
-    found = chosen(["ours", "before", "there"], original=None, others=others)
+    others = {"before": "exec serve", "original": "http://127.0.0.1:1"}
+    found = chosen(["ours", "before", "original"], original=None, others=others)
 
     assert [(each.name, each.kind) for each in found] == [
-        *(("ours", "ours"), ("before", "other"), ("there", "other"))
+        *(("ours", "ours"), ("before", "other"), ("original", "original"))
     ]
     assert {each.name for each in chosen([], original=None, others={})} == {s.name for s in OURS}
     with pytest.raises(ValueError, match="no such subject: original"):
