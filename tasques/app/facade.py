@@ -7,7 +7,7 @@ import contextlib
 import warnings
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack
 
 import attrs
 
@@ -30,6 +30,10 @@ from tasques.client.transport import DEFAULT_TIMEOUT
 from tasques.client.values import Object
 from tasques.core.errors import TasquesError
 from tasques.settings import Settings
+
+if TYPE_CHECKING:
+    from tasques.worker import Worker
+    from tasques.worker.options import WorkerSettings
 
 Answer = TypeVar("Answer")
 
@@ -237,6 +241,23 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
             returned: The type of its result.
         """
         return Handle(queue=queue, id=id, operations=self._operations, returned=returned)
+
+    def worker(self, *queues: str, **settings: Unpack[WorkerSettings]) -> Worker:
+        """
+        A worker of these tasks within this process: ``with app.worker("mail"): ...``, or
+        ``app.worker(burst=True).run()`` to have done what there is.
+
+        Args:
+            queues: From which it takes tasks; none named means every queue.
+            settings: See :class:`tasques.worker.WorkerOptions`.
+
+        Raises:
+            InvalidInput: If a value makes no sense.
+        """
+        # Slow to import, and not wanted by those who only enqueue.
+        from tasques.worker import Worker, WorkerOptions
+
+        return Worker(self, WorkerOptions(queues=queues, **settings))
 
     def sync_periodic(self) -> dict[str, Synced]:
         """

@@ -6,6 +6,7 @@ The command ``tasques``.
 - :mod:`~tasques.cli.explain`: the help, made of the tables.
 - :mod:`~tasques.cli.commands`: what the commands about a server of one's own do.
 - :mod:`~tasques.cli.serving`: the command that serves.
+- :mod:`~tasques.cli.working`: the command that works.
 - :mod:`~tasques.cli.seeing`, :mod:`~tasques.cli.acting`: the commands that ask a server.
 - :mod:`~tasques.cli.remote`: that server, over HTTP.
 - :mod:`~tasques.cli.layout`, :mod:`~tasques.cli.progress`: what they print.
@@ -50,6 +51,7 @@ _RUN: Final[Mapping[str, _Run]] = {
     **dict.fromkeys(
         ("cancel", "retry", "expire", "delay", "reprioritise"), _later("acting", "one_or_all")
     ),
+    "worker": _later("working", "worker"),
     **dict.fromkeys(("pause", "resume"), _later("acting", "pause_or_resume")),
 }
 

@@ -37,7 +37,8 @@ sense.
 def everything() -> str:
     """What ``tasques help`` prints."""
     settings = [option for option in OPTIONS if option.is_general or option.flags[0] in SETTINGS]
-    own = [it for it in COMMANDS if not it.asks_server]
+    working = [it for it in COMMANDS if it.words == "worker"]
+    own = [it for it in COMMANDS if not it.asks_server and it not in working]
     asking = [it for it in COMMANDS if it.asks_server]
     return "\n".join(
         [
@@ -48,6 +49,8 @@ def everything() -> str:
             *_entries((option.usage, option.meaning) for option in settings),
             "\nCommands that ask a server which runs; `tasques help COMMAND` has their options:\n",
             *_entries((it.usage, it.summary) for it in asking),
+            "\nThe command that works; `tasques help worker` has its options:\n",
+            *_entries((it.usage, it.summary) for it in working),
             "",
             _FIRST_STEPS,
         ]

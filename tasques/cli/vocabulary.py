@@ -12,6 +12,7 @@ from typing import Final
 
 import attrs
 
+from tasques import logs
 from tasques.core.listing import ListOrder
 from tasques.core.tasks import State
 from tasques.core.values import Duration, Instant
@@ -78,6 +79,8 @@ FILTERS: Final = ("--state", "--kind", "--worker", "--created-from", "--created-
 #: What goes with ``--all`` where a command acts.
 MANY: Final = (*FILTERS, "--limit", "--dry-run", "--yes", "--progress")
 _ACTING: Final = (*ASKING, "--all", *MANY)
+
+_LAST_PORT: Final = 65535
 
 _ONE_OR_ALL: Final = (
     "With --all instead of an id it does so to every task that the options mean, page by page, the "
@@ -242,6 +245,29 @@ COMMANDS: Final = (
         asks_server=True,
     ),
     Command(
+        words="worker",
+        parameters=("MODULE:APP",),
+        summary="Run the tasks that an application declares.",
+        description="Claims tasks, runs them, and tells the server what came of them, until SIGTERM or "
+        "SIGINT. Then it claims nothing more, lets what runs finish within --grace, gives the rest "
+        "back, and ends; a second signal gives back at once. SIGUSR1 writes into the log what runs, and "
+        "where. It waits for a server that does not answer, however long that takes. Exit status 0 "
+        "when it stopped in order, 1 if it could not begin.",
+        options=(
+            "--queue",
+            "--concurrency",
+            "--grace",
+            "--burst",
+            "--max-tasks",
+            "--soft-limit",
+            "--hard-limit",
+            "--worker-id",
+            "--health-port",
+            "--log-level",
+            "--log-json",
+        ),
+    ),
+    Command(
         words="help",
         summary="Explain all of this, or one command: `tasques help setup`.",
         description="Prints the help, of one command if its words follow. Exit status 0.",
@@ -288,6 +314,11 @@ def _one_of(*words: str) -> Callable[[str], object]:
             raise ValueError(f"[{text}] is not one of {', '.join(words)}")
 
     return read
+
+
+def _port(text: str) -> None:
+    if not text.isascii() or not text.isdigit() or int(text) > _LAST_PORT:
+        raise ValueError(f"[{text}] is not a port, 0 to {_LAST_PORT}")
 
 
 def _header_value(text: str) -> None:
@@ -474,4 +505,61 @@ OPTIONS: Final = (
         "together with --id.",
         read=_header_value,
     ),
+    Option(
+        flags=("--queue", "-q"),
+        value="QUEUE",
+        meaning="A queue to take tasks from; may be repeated. Without it: from every queue.",
+    ),
+    Option(
+        flags=("--concurrency", "-c"),
+        value="N",
+        meaning="So many tasks at a time; 8.",
+        read=_count,
+    ),
+    Option(
+        flags=("--grace",),
+        value="DURATION",
+        meaning="How long tasks may go on after the first signal to stop; 30s.",
+        read=Duration.parse,
+    ),
+    Option(flags=("--burst",), meaning="Stop when nothing is left to do."),
+    Option(
+        flags=("--max-tasks",),
+        value="N",
+        meaning="Stop after so many tasks: against bodies that leak memory.",
+        read=_count,
+    ),
+    Option(
+        flags=("--soft-limit",),
+        value="DURATION",
+        meaning="A task that runs longer gets the exception SoftTimeLimitExceeded, where it is.",
+        read=_positive_duration,
+    ),
+    Option(
+        flags=("--hard-limit",),
+        value="DURATION",
+        meaning="A task that runs longer has failed, and its place is taken by another, whatever it "
+        "still does.",
+        read=_positive_duration,
+    ),
+    Option(
+        flags=("--worker-id",),
+        value="ID",
+        meaning="Who the worker is to the server, made up if not given. No two may be the same at a "
+        "time.",
+        read=_header_value,
+    ),
+    Option(
+        flags=("--health-port",),
+        value="PORT",
+        meaning="Answer GET /health/live, /health/ready and /counters there; 0 for a free port.",
+        read=_port,
+    ),
+    Option(
+        flags=("--log-level",),
+        value="LEVEL",
+        meaning=f"From which level on is logged: {', '.join(logs.LEVELS)}; info.",
+        read=_one_of(*logs.LEVELS),
+    ),
+    Option(flags=("--log-json",), meaning="Log a JSON object a line, instead of text."),
 )

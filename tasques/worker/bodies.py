@@ -94,12 +94,12 @@ class Bodies:
         """The body has raised; or could not even be called."""
         if attempt.unwanted is not None and isinstance(error, asyncio.CancelledError):
             error = TaskCancelled(attempt.unwanted.value)
-        level = logging.INFO if isinstance(error, Signal) else logging.WARNING
+        is_meant = isinstance(error, Signal | TaskCancelled)
         _log.log(
-            level,
+            logging.INFO if is_meant else logging.WARNING,
             "the attempt ended with %s",
             type(error).__name__,
-            exc_info=None if isinstance(error, Signal) else error,
+            exc_info=None if is_meant else error,
             extra=fields(attempt.task),
         )
         self._end(attempt, self._ending_of(attempt, error))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import threading
+import traceback
 import types
 from collections.abc import Coroutine, Generator, Mapping
 from typing import Any
@@ -27,6 +27,7 @@ class LoopRunner:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: dict[Attempt, asyncio.Task[None]] = {}
+        self._awaited: dict[Attempt, Coroutine[Any, Any, Any]] = {}
         self._over_limit: set[Attempt] = set()
 
     def start(self, attempts: list[Attempt]) -> None:
@@ -37,8 +38,8 @@ class LoopRunner:
             self._loop.call_soon_threadsafe(self._cancel, attempt, why)
 
     def stacks(self) -> Mapping[Attempt, str]:
-        # The tasks belong to another thread: a copy of what is there, which may be over by now.
-        return {attempt: _stack(task) for attempt, task in list(self._tasks.items())}
+        # They belong to another thread: a copy of what is there, which may be over by now.
+        return {attempt: _stack(body) for attempt, body in list(self._awaited.items())}
 
     def close(self) -> None:
         loop = self._loop
@@ -80,13 +81,15 @@ class LoopRunner:
 
     async def _run(self, attempt: Attempt) -> None:
         try:
-            result = await self._limited(attempt, self._bodies.call(attempt))
+            body = self._awaited[attempt] = self._bodies.call(attempt)
+            result = await self._limited(attempt, body)
         except BaseException as error:  # noqa: BLE001 - somebody else's code
             self._bodies.raised(attempt, error)
         else:
             self._bodies.returned(attempt, result)
         finally:
             self._tasks.pop(attempt, None)
+            self._awaited.pop(attempt, None)
             self._over_limit.discard(attempt)
 
     @types.coroutine
@@ -122,7 +125,12 @@ class LoopRunner:
         return SoftTimeLimitExceeded("the soft time limit is over")
 
 
-def _stack(task: asyncio.Task[None]) -> str:
-    text = io.StringIO()
-    task.print_stack(file=text)
-    return text.getvalue()
+def _stack(body: object) -> str:
+    """Where *body* is, through whatever it awaits."""
+    frames = traceback.StackSummary()
+    while True:
+        frame = getattr(body, "cr_frame", None) or getattr(body, "gi_frame", None)
+        if frame is None:
+            return "".join(frames.format())
+        frames.extend(traceback.extract_stack(frame, limit=1))
+        body = getattr(body, "cr_await", None) or getattr(body, "gi_yieldfrom", None)

@@ -54,6 +54,7 @@ class Ledger:
         self._is_stopping = False
         self._taken = 0
         self._is_asking = False
+        self._is_reached = False
         self._asked_idle = False
         self._claim_failures = 0
         self._no_claim_before = -math.inf
@@ -78,6 +79,7 @@ class Ledger:
     def claim_failed(self, now: float) -> float:
         """A claim came to nothing; gives the pause before the next one, in seconds."""
         self._is_asking = False
+        self._is_reached = False
         self.counters.claim_errors += 1
         self._claim_failures += 1
         pause = self._pause(self._claim_failures)
@@ -95,6 +97,7 @@ class Ledger:
         What arrives after the stop is given back, and is not among them.
         """
         self._is_asking = False
+        self._is_reached = True
         self._claim_failures = 0
         if not tasks and self.rules.burst:
             self._nothing_left = self._asked_idle
@@ -291,7 +294,7 @@ class Ledger:
     @property
     def is_reached(self) -> bool:
         """Whether the server answered the last claim."""
-        return self._claim_failures == 0
+        return self._is_reached
 
     @property
     def is_idle(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypedDict
 
 import attrs
 
@@ -34,6 +34,20 @@ def _limit(value: DurationLike | None) -> Duration | None:
 def _at_least_one(instance: object, attribute: attrs.Attribute[int], value: int | None) -> None:
     if value is not None and value < 1:
         raise InvalidInput([Fault(attribute.name, "minimum", "must not be less than 1")])
+
+
+class WorkerSettings(TypedDict, total=False):
+    """The attributes of :class:`WorkerOptions` but the queues, by name, as a program writes them."""
+
+    concurrency: int
+    worker_id: str
+    grace: DurationLike
+    burst: bool
+    max_tasks: int
+    soft_limit: DurationLike
+    hard_limit: DurationLike
+    claim_wait: DurationLike
+    last_look: DurationLike
 
 
 @attrs.frozen(kw_only=True)

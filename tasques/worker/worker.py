@@ -113,6 +113,7 @@ class Worker:
         self._background: threading.Thread | None = None
         self._is_synced = not app.periodic_tasks
         self._knows_original = False
+        self._helpers: Sequence[threading.Thread] = ()
         self.ended = threading.Event()
 
     # ------------------------------------------------------------------------ for users
@@ -130,16 +131,16 @@ class Worker:
             ", ".join(self.options.queues) or "from every queue",
             self.options.concurrency,
         )
-        helpers = [
+        self._helpers = [
             threading.Thread(target=self._claim, name="tasques-claims", daemon=True),
             threading.Thread(target=self._teller.run, name="tasques-tells", daemon=True),
         ]
-        for helper in helpers:
+        for helper in self._helpers:
             helper.start()
         try:
             self._watch()
         finally:
-            self._close(helpers)
+            self._close()
 
     def stop(self, *, grace: Duration | None = None) -> None:
         """
@@ -153,6 +154,10 @@ class Worker:
             ledger.stop(now, seconds)
             until = now + seconds + _LAST_WORDS_SECONDS
             self._last_words_until = min(self._last_words_until or until, until)
+
+    def is_alive(self) -> bool:
+        """Whether its own threads run as they should."""
+        return self._is_closed or all(each.is_alive() for each in self._helpers)
 
     def seen(self) -> Snapshot:
         """How it is now."""
@@ -281,12 +286,12 @@ class Worker:
         runner = self._loop if self._bodies.is_async(attempt) else self._threads
         runner.interrupt(attempt, why)
 
-    def _close(self, helpers: Sequence[threading.Thread]) -> None:
+    def _close(self) -> None:
         self._is_closed = True
         self._desk.wake()
         self._threads.close()
         self._loop.close()
-        for helper in helpers:
+        for helper in self._helpers:
             # One that hangs at a server that hangs is a daemon, and ends with the program.
             helper.join(_LAST_WORDS_SECONDS if self._ledger.is_finished else 0.1)
         seen = self.seen()

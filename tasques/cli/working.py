@@ -1,0 +1,107 @@
+"""The command that works: ``tasques worker module:app``."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, cast
+
+from tasques import logs
+from tasques.cli.arguments import Arguments, UsageError
+from tasques.worker import App, TaskFilter, Worker, WorkerOptions
+from tasques.worker.health import HealthServer
+from tasques.worker.signals import handled
+
+_log: Final = logging.getLogger("tasques.worker")
+
+#: Over a network, what was just created by others may be found a moment later.
+_LAST_LOOK: Final = "1s"
+
+
+def worker(arguments: Arguments, environ: Mapping[str, str]) -> int:
+    """
+    Work until told to stop; gives the exit status.
+
+    Raises:
+        UsageError: If there is no such application.
+        InvalidInput: If an option makes no sense.
+        OSError: If the port for health is taken.
+    """
+    logs.configure(
+        level=arguments.text("--log-level") or "info",
+        as_json=arguments.has("--log-json"),
+        filters=[TaskFilter()],
+    )
+    made = Worker(application(arguments.parameters[0]), options(arguments))
+    with _health(made, arguments.number("--health-port")), handled(made):
+        made.run()
+    if made.seen().abandoned:
+        # A body that does not end could keep the program from ending, too: by a thread of an
+        # executor, for which Python waits.
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)
+    return 0
+
+
+def options(arguments: Arguments) -> WorkerOptions:
+    """
+    What the command line says of the worker.
+
+    Raises:
+        InvalidInput: If a value makes no sense.
+    """
+    given = {
+        "queues": arguments.options.get("--queue", ()),
+        "concurrency": arguments.number("--concurrency"),
+        "worker_id": arguments.text("--worker-id"),
+        "grace": arguments.text("--grace"),
+        "max_tasks": arguments.number("--max-tasks"),
+        "soft_limit": arguments.text("--soft-limit"),
+        "hard_limit": arguments.text("--hard-limit"),
+    }
+    said: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    return WorkerOptions(burst=arguments.has("--burst"), last_look=_LAST_LOOK, **said)
+
+
+def application(place: str) -> App:
+    """
+    The application at ``package.module:name``.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    module_name, colon, name = place.partition(":")
+    if not colon or not module_name or not name:
+        raise UsageError(f"write where the application is as MODULE:NAME, not [{place}]")
+    # As python -m has it: what lies in the working directory can be imported.
+    here = str(Path.cwd())
+    if "" not in sys.path and here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (module_name + ".").startswith(error.name + "."):
+            raise
+        raise UsageError(f"there is no module [{module_name}] here: {error}") from error
+    found: object = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if not hasattr(found, "tasks") or not hasattr(found, "operations"):
+        raise UsageError(f"[{name}] of [{module_name}] is no application: {type(found).__name__}")
+    return cast("App", found)
+
+
+@contextlib.contextmanager
+def _health(made: Worker, port: int | None) -> Iterator[None]:
+    if port is None:
+        yield
+        return
+    with HealthServer(made.seen, made.is_alive, port) as server:
+        _log.info("health can be asked for at port %d", server.port)
+        yield

@@ -1,0 +1,170 @@
+"""
+Workers as processes: what they do on signals, and without their server.
+
+Bodies tell by files what they have come to, so that nothing hangs on how fast a machine is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tasques.app import Tasques
+from tasques.core.tasks import State
+from tests.processes.conftest import Start
+from tools.tasques_server import TasquesServer
+
+PATIENCE = 120.0
+
+MODULE = """
+import asyncio, os, pathlib, time
+from tasques.app import Tasques
+
+app = Tasques("{url}", queue="mail", patience=60)
+here = pathlib.Path(__file__).parent
+
+@app.task()
+def quick(number: int) -> int:
+    return number
+
+@app.task(timeout="10m")
+def slow(name: str) -> str:
+    (here / (name + ".begun")).touch()
+    while not (here / (name + ".release")).exists():
+        time.sleep(0.01)
+    return name
+"""
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Whether *condition* comes to hold."""
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+class Place:
+    """A server, an application in a folder, and workers on it."""
+
+    def __init__(self, folder: Path, server: TasquesServer, stack: contextlib.ExitStack) -> None:
+        self.folder = folder
+        self.server = server
+        self._stack = stack
+        (folder / "shop.py").write_text(MODULE.replace("{url}", server.url))
+        self.app = stack.enter_context(Tasques(server.url, queue="mail", patience=60))
+
+    def worker(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """A worker that has been started; killed when its test ends."""
+        command = [sys.executable, "-m", "tasques", "worker", "shop:app", "-q", "mail"]
+        worker = subprocess.Popen([*command, *arguments], cwd=self.folder)
+        self._stack.callback(worker.wait)
+        self._stack.callback(worker.kill)
+        return worker
+
+    def slow(self, name: str) -> object:
+        """Enqueue a task that runs until it is released."""
+        return self.app.enqueue("slow", args={"name": name}, id=name, timeout="10m", retries=3)
+
+    def has_begun(self, name: str) -> bool:
+        return (self.folder / f"{name}.begun").exists()
+
+    def release(self, name: str) -> None:
+        (self.folder / f"{name}.release").touch()
+
+    def is_done(self, name: str) -> bool:
+        return self.app.get("mail", name).state is State.DONE
+
+
+@pytest.fixture
+def place(tmp_path: Path, start: Start) -> Iterator[Place]:
+    server = start()
+    with contextlib.ExitStack() as stack:
+        yield Place(tmp_path, server, stack)
+
+
+def test_a_burst_does_what_there_is_and_ends(place: Place) -> None:
+    """With status 0, whatever the bodies did."""
+    handles = [place.app.enqueue("quick", args={"number": n}) for n in range(50)]
+    missing = place.app.enqueue("unheard-of")
+    assert place.worker("--burst", "-c", "4").wait(PATIENCE) == 0
+    assert [handle.result(0) for handle in handles] == list(range(50))
+    assert missing.get().state is State.FAILED
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_what_runs_finish(place: Place, number: signal.Signals) -> None:
+    """Nothing is begun after it; the worker ends with status 0 once the last body is through."""
+    place.slow("first")
+    worker = place.worker("-c", "1", "--grace", "10m")
+    assert eventually(lambda: place.has_begun("first"))
+    place.slow("second")
+    worker.send_signal(number)
+    with pytest.raises(subprocess.TimeoutExpired):
+        worker.wait(1)
+    place.release("first")
+    assert worker.wait(PATIENCE) == 0
+    assert place.is_done("first")
+    task = place.app.get("mail", "second")
+    assert (task.state, task.attempted) == (State.QUEUED, 0)
+    assert not place.has_begun("second")
+
+
+@pytest.mark.parametrize("grace", ["0s", "10m"])
+def test_what_does_not_finish_is_given_back(place: Place, grace: str) -> None:
+    """At the end of the grace, or at a second signal: no attempt is lost, and the status is 0."""
+    place.slow("stubborn")
+    worker = place.worker("--grace", grace)
+    assert eventually(lambda: place.has_begun("stubborn"))
+    worker.terminate()
+    if grace != "0s":
+        with pytest.raises(subprocess.TimeoutExpired):
+            worker.wait(1)
+        worker.terminate()
+    assert worker.wait(PATIENCE) == 0
+    task = place.app.get("mail", "stubborn")
+    assert (task.state, task.attempted) == (State.QUEUED, 0)
+
+
+def test_it_outlives_its_server_and_delivers_what_it_has(
+    tmp_path: Path, start: Start, on_elasticsearch: dict[str, str]
+) -> None:
+    """What ends while the server is away is done once it is back; new work goes on."""
+    server = start(on_elasticsearch)
+    with contextlib.ExitStack() as stack:
+        place = Place(tmp_path, server, stack)
+        place.slow("before")
+        worker = place.worker("-c", "2")
+        assert eventually(lambda: place.has_begun("before"))
+        server.kill()
+        place.release("before")
+        # It cannot know of the end of the body; but it goes on in any case.
+        time.sleep(2)
+        assert worker.poll() is None
+        server.start()
+        assert eventually(lambda: place.is_done("before"))
+        assert place.app.enqueue("quick", args={"number": 7}).result(PATIENCE) == 7
+        worker.terminate()
+        assert worker.wait(PATIENCE) == 0
+
+
+def test_it_waits_for_a_server_that_is_not_there_yet(place: Place) -> None:
+    """And can be stopped meanwhile."""
+    place.server.terminate()
+    worker = place.worker()
+    with pytest.raises(subprocess.TimeoutExpired):
+        worker.wait(3)
+    place.server.start()
+    assert place.app.enqueue("quick", args={"number": 7}).result(PATIENCE) == 7
+    place.server.terminate()
+    worker.terminate()
+    assert worker.wait(PATIENCE) == 0
