@@ -113,6 +113,31 @@ def test_what_gathers_while_batches_are_under_way_goes_together(store: ScriptedS
     assert len(callers.outcomes) == 12
 
 
+def test_a_second_batch_leaves_once_it_is_as_large_as_the_last(store: ScriptedStore) -> None:
+    """Two small ones cost more than a larger one; but one that is large enough waits for nobody."""
+    commit = well(store, BatchLimits(in_flight=2, enough=4))
+    gate = Gate(store)
+    callers = Callers(commit)
+    callers.start("first", [create(f"f{n}") for n in range(3)])
+    gate.wait_for_batch()
+    for number in range(2):
+        callers.start(f"w{number}", [create(f"w{number}")])
+    wait_until(lambda: commit._waiting_items == 2)
+    callers.start("last", [create("w2")])
+    gate.wait_for_batch()
+    assert commit._waiting_items == 0
+    gate.let_through(2)
+    callers.join()
+    assert [len(batch) for batch in store.batches] == [3, 3]
+
+    callers.start("large", [create(f"l{n}") for n in range(50)])
+    gate.wait_for_batch()
+    callers.start("enough", [create(f"e{n}") for n in range(4)])
+    gate.wait_for_batch()
+    gate.let_through(2)
+    callers.join()
+
+
 def test_each_caller_gets_the_outcomes_of_its_own_writes() -> None:
     """One item's failure is its own: neighbours in the same batch are not touched."""
     store = ScriptedStore(

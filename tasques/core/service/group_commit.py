@@ -4,7 +4,7 @@ Group commit: the writes of many callers in one batch.
 Alone, a write costs Elasticsearch some 500 µs of CPU; in a batch of a hundred 27. So callers hand
 in what they want written, and whoever finds a free place takes *everything* that waits and commits
 it. Nobody lingers for company: a lone write leaves at once, and batches grow by themselves while
-earlier ones are under way.
+earlier ones are under way. Beside one that is under way, another leaves that is as large.
 
 Writes to a queue that is new here, or in trouble, go in a lane of its own until it is well, so that
 the others do not wait with it; see :mod:`~tasques.core.service.queue_health`. There one write goes
@@ -55,8 +55,9 @@ class GroupCommit:
 
     On top of the store's guarantees:
 
-    - A write to a queue that is well leaves at once if fewer than ``in_flight`` batches of such are
-      under way, whatever is under way for others.
+    - A write to a queue that is well leaves at once if no batch of such is under way, whatever is
+      under way for others; and beside others, while fewer than ``in_flight`` are, as soon as
+      enough has gathered for a batch as large as the last.
     - Two writes of one document are never under way together, in whichever batches.
     - Each caller gets the outcomes of its own writes, and only when all of them are settled.
     - Nothing handed in is taken back because its caller went away.
@@ -79,6 +80,7 @@ class GroupCommit:
         self._waiting_size = 0
         self._under_way: Counter[Standing] = Counter()
         self._flying: set[Hashable] = set()
+        self._last_taken = 0
         self._reads = GroupRead(store, runtime)
 
     def families(self) -> Iterable[MetricFamily]:
@@ -246,6 +248,8 @@ class GroupCommit:
             self._flying.update(entry.key for entry in taken)
             self._under_way[batch.standing] += 1
             lane.under_way += 1
+            if lane is self._main:
+                self._last_taken = len(taken)
             return batch
         return None
 
@@ -256,7 +260,11 @@ class GroupCommit:
         if lane.queue is not None and lane.under_way:
             return False
         standing = self._standing(lane)
-        return self._under_way[standing] < self._limits.places(standing)
+        if self._under_way[standing] >= self._limits.places(standing):
+            return False
+        # Two small batches cost more than a larger one, and are no sooner there.
+        least = min(self._last_taken, self._limits.enough)
+        return lane.queue is not None or not lane.under_way or len(lane.waiting) >= least
 
     def _left(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
