@@ -48,6 +48,7 @@ def pictures(results: Results) -> Mapping[str, str]:
         "performance-ratios.svg": ratios(results),
         "performance-cpu.svg": cpu(results),
         "performance-hand-off.svg": hand_off(results),
+        "performance-soak.svg": soak(results),
     }
     return {name: picture for name, picture in drawn.items() if picture}
 
@@ -101,6 +102,18 @@ def hand_off(results: Results) -> str:
                     bars.append(Bar(label=label, parts=(value,), text=f"{number(value)} ms"))
     title = "From a task's creation to its claim, by a worker that waits"
     return chart(title, bars, legend=(), is_logarithmic=True)
+
+
+def soak(results: Results) -> str:
+    """Whether an hour of work makes anything slower."""
+    p99 = Figure(label="", path="latency_ms.create_to_claim.p99")
+    windows = [window for run in results.runs for window in run.result.get("windows", ())]
+    bars = [
+        Bar(label=f"part {place} of {len(windows)}", parts=(value,), text=f"{number(value)} ms")
+        for place, window in enumerate(windows, start=1)
+        if (value := p99.of(window)) is not None
+    ]
+    return chart("An hour at half load: creation to claim, 99th percentile", bars, legend=())
 
 
 def chart(

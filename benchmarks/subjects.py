@@ -77,7 +77,7 @@ class Raw:
             server.close()
 
 
-class _NaiveServer(TasquesServer):
+class NaiveServer(TasquesServer):
     """Started by a launcher of its own, with the same arguments."""
 
     def _command(self) -> list[str]:
@@ -216,7 +216,7 @@ OURS: Final[Sequence[Subject]] = (
     Ours(
         name="naive",
         about="this server without its dispatcher and its group commit",
-        server=_NaiveServer,
+        server=NaiveServer,
     ),
     Ours(name="ours-p2", about="this server, 2 processes", processes=2),
     Ours(name="ours-p4", about="this server, 4 processes", processes=4),

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -20,6 +22,9 @@ func command(queue string) result {
 	cmd := exec.Command("sh", "-c", "exec "+*fCommand)
 	cmd.Env = append(os.Environ(), "BENCH_URL="+*fURL, "BENCH_QUEUE="+queue, "BENCH_TASKS="+strconv.Itoa(*fN))
 	cmd.Stderr = os.Stderr
+	// It ends with this program, and so must not be the child of a thread that may go away before.
+	runtime.LockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	in, _ := cmd.StdinPipe()
 	out, _ := cmd.StdoutPipe()
 	if err := cmd.Start(); err != nil {

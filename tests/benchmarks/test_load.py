@@ -16,6 +16,7 @@ import pytest
 from benchmarks import generator
 from benchmarks.accounting import faults
 from benchmarks.figures import Json
+from benchmarks.subjects import NaiveServer
 from tools.tasques_server import TasquesServer
 
 pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="the load is built by Go")
@@ -53,6 +54,15 @@ def test_a_good_server_is_found_to_be_good(server: str, arguments: tuple[str, ..
     result = loaded(server, *arguments)
     assert not faults(result), result
     assert result["account"]["created"] > 0
+
+
+def test_the_naive_server_is_exact_too() -> None:
+    """Slow is what it is meant to be, not wrong."""
+    with NaiveServer({"backend": "memory:"}) as naive:
+        arguments = ("-n", "100", "-w", "4", "-amount", "5", "-drain-limit", "60s")
+        result = loaded(naive.url, "-scenario", "drain", *arguments)
+    assert not faults(result), result
+    assert result["account"]["done"] == 100
 
 
 def test_the_librarys_worker_does_what_was_put_in(server: str) -> None:

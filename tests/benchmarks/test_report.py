@@ -93,6 +93,19 @@ def test_pictures_are_well_formed() -> None:
     assert not chart("nothing", [], legend=())
 
 
+def test_the_parts_of_a_soak_are_shown() -> None:
+    """In a table and in a picture, in their order."""
+    windows = [
+        {"throughput_per_s": 300, "latency_ms": {"create_to_claim": {"p99": p99}}}
+        for p99 in (9.5, 10.5)
+    ]
+    soaked = session(run("ours", 300, scenario="soak", windows=windows))
+
+    assert "| 2 | 300 | – | 10.5 |" in tables.soak(soaked)
+    picture = pictures.pictures(soaked)["performance-soak.svg"]
+    assert re.findall(r">([\d.]+ ms)<", picture) == ["9.5 ms", "10.5 ms"]
+
+
 def test_a_bar_beyond_the_limit_is_cut() -> None:
     """It ends where the scale does, with its parts in proportion, and its text tells."""
     drawn = chart("t", [Bar(label="x", parts=(100.0, 300.0), text="400")], legend=(), limit=10)
