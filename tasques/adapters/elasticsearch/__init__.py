@@ -27,6 +27,8 @@ Acting:
   remembered.
 - :mod:`~tasques.adapters.elasticsearch.bulk`: documents written in bulk, and read by id.
 - :mod:`~tasques.adapters.elasticsearch.search`: searches that pass over those in quarantine.
+- :mod:`~tasques.adapters.elasticsearch.claimable`: the search for tasks to claim.
+- :mod:`~tasques.adapters.elasticsearch.narrowing`: where in a large index it looks first.
 - :mod:`~tasques.adapters.elasticsearch.scan`: searches that miss nothing.
 - :mod:`~tasques.adapters.elasticsearch.store`: the store of tasks.
 - :mod:`~tasques.adapters.elasticsearch.recurring_store`: the store of recurring tasks.

@@ -24,8 +24,11 @@ The claim path:
 - :mod:`~tasques.core.service.waiting`: what those who wait want, and are told.
 - :mod:`~tasques.core.service.claims`: one dispatcher for all of them.
 - :mod:`~tasques.core.service.search_schedule`: when it searches, and for what.
+- :mod:`~tasques.core.service.pace`: how fast the store may be asked.
 - :mod:`~tasques.core.service.candidates`: what it found and has not handed out yet.
+- :mod:`~tasques.core.service.rivalry`: what of it is left to other servers.
 - :mod:`~tasques.core.service.allotment`: who gets which of them.
+- :mod:`~tasques.core.service.confirmation`: the decisions written, and what is learnt from that.
 
 Recurring tasks:
 
