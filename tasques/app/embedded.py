@@ -15,9 +15,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 
+from tasques.adapters.memory.backend import MemoryBackend
 from tasques.app import calls, rules
 from tasques.app.answers import task_answer
 from tasques.bootstrap.node import Node, build
+from tasques.bootstrap.plugins import (
+    filters,
+    observers,
+    open_backend,
+    plugins,
+    telling_of_leaders,
+)
 from tasques.client.commands import tasks
 from tasques.client.commands.base import Command
 from tasques.client.values import Task
@@ -34,6 +42,8 @@ Answer = TypeVar("Answer")
 Background: TypeAlias = Literal["none", "all"]
 #: Opens a backend; nothing is sent to it yet.
 Open: TypeAlias = Callable[[Settings, Runtime], Backend]
+#: Puts services together over a backend that is opened; nothing is sent to it yet.
+Assemble: TypeAlias = Callable[[Settings, Runtime], Node]
 
 _log: Final = logging.getLogger(__name__)
 
@@ -45,17 +55,32 @@ _GRACE_SECONDS: Final = 10.0
 _SAYING: Final = (tasks.CompleteTask, tasks.FailTask, tasks.UnclaimTask, tasks.ReportOnTask)
 
 
-def _open_memory(settings: Settings, runtime: Runtime) -> Backend:
-    # Not by its plugin: looking for plugins takes longer than everything else together.
-    from tasques.adapters.memory.backend import MemoryBackend
+def _alone(opened_by: Open) -> Assemble:
+    """Without plugins."""
+    return lambda settings, runtime: build(settings, opened_by(settings, runtime), runtime)
 
+
+def _memory(settings: Settings, runtime: Runtime) -> Backend:
+    # Not by its plugin: looking for plugins takes longer than all the rest.
     return MemoryBackend(runtime)
 
 
-def _open_by_plugin(settings: Settings, runtime: Runtime) -> Backend:
-    from tasques.bootstrap.plugins import open_backend
-
-    return open_backend(settings, runtime)
+def _by_plugin(settings: Settings, runtime: Runtime) -> Node:
+    """As a server is put together, with what plugins bring."""
+    backend = open_backend(settings, runtime)
+    try:
+        manager = plugins()
+        return build(
+            settings,
+            backend,
+            runtime,
+            on_leadership=telling_of_leaders(manager, runtime),
+            observers=observers(manager),
+            filters=filters(manager),
+        )
+    except BaseException:
+        backend.close()
+        raise
 
 
 class _Opened:
@@ -101,7 +126,8 @@ class Embedded:
         background: ``all`` to do what a server does beside its requests: end what ran out of time,
             archive, fire recurring tasks when elected. ``none`` leaves that to others.
         threads: For asynchronous calls; a claim that waits takes none.
-        open_backend: Opens the backend; by its plugin, if nothing is said.
+        open_backend: Opens the backend, and no plugin is asked for anything; if nothing is said,
+            the plugin of its scheme does, and others observe and filter as on a server.
 
     Raises:
         InvalidInput: If no plugin knows the backend's scheme, or its URL makes no sense.
@@ -121,7 +147,8 @@ class Embedded:
         self._threads = threads
         self._runtime = runtime or ThreadRuntime()
         is_memory = (settings.backend or "").lower() == "memory:"
-        self._open_backend: Open = open_backend or (_open_memory if is_memory else _open_by_plugin)
+        opened_by = open_backend or (_memory if is_memory else None)
+        self._assemble: Assemble = _by_plugin if opened_by is None else _alone(opened_by)
         # By process: a lock could be found held after a fork, an entry cannot.
         self._opened: dict[int, _Opened] = {}
         self._closed = False
@@ -181,11 +208,10 @@ class Embedded:
     def _open(self) -> _Opened:
         if self._closed:
             raise errors.ShuttingDown("this application is closed")
-        backend = self._open_backend(self._settings, self._runtime)
-        made = _Opened(build(self._settings, backend, self._runtime), self._threads)
+        made = _Opened(self._assemble(self._settings, self._runtime), self._threads)
         opened = self._opened.setdefault(os.getpid(), made)
         if opened is not made:
-            backend.close()
+            made.node.backend.close()
             return opened
         if os.getpid() != self._home and not made.is_durable:
             _log.warning("a forked process begins with an empty memory of its own")

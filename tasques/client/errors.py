@@ -19,7 +19,9 @@ process, with the server's words as its message.
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
+from typing import Final
 
 import attrs
 import msgspec
@@ -85,6 +87,10 @@ class Reply:
         return 200 <= self.status < 300
 
 
+#: As :class:`tasques.core.errors.Vetoed` has it.
+_VETO: Final = re.compile(r"Refused by \[(.*?)\]: (.*)", re.DOTALL)
+
+
 @attrs.frozen
 class _Said:
     message: str = ""
@@ -99,12 +105,17 @@ def refusal(command: Command[object], reply: Reply) -> TasquesError:
         said = _Said()
     if said.faults:
         return InvalidInput(said.faults, said.message)
-    known = command.refusal(reply.status, said.message)
+    known = _veto(reply, said.message) or command.refusal(reply.status, said.message)
     if known is not None:
         if said.message:
             known.args = (said.message,)
         return known
     return _general(reply, said.message)
+
+
+def _veto(reply: Reply, message: str) -> errors.Vetoed | None:
+    found = _VETO.match(message) if reply.status == HTTPStatus.FORBIDDEN else None
+    return None if found is None else errors.Vetoed(found[1], found[2])
 
 
 def _general(reply: Reply, message: str) -> TasquesError:

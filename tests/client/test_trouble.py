@@ -249,3 +249,15 @@ def test_pauses_grow_and_end() -> None:
     wishing = Tries(10.0, clock=lambda: 0.0, chance=lambda: 0.0)
     assert wishing.pause(ServerUnavailable("x", retry_after_seconds=3)) == 3.0
     assert wishing.pause(NotReached("x")) == 0.0
+
+
+def test_a_veto_is_told_with_the_filter_that_made_it() -> None:
+    """And is not taken for somebody else's task."""
+    said = Say(403, {"message": str(errors.Vetoed("night", "not now"))})
+    with (
+        Scripted([said]) as server,
+        Client(server.url) as client,
+        pytest.raises(errors.Vetoed) as vetoed,
+    ):
+        client.done(HELD)
+    assert (vetoed.value.filter, vetoed.value.reason) == ("night", "not now")
