@@ -78,7 +78,7 @@ class ClaimsResource:
         except BaseException:
             parked.free_place()
             raise
-        self._claims.step()
+        self._claims.serve_at_once()
         if parked.is_answered:
             return parked.tasks()
         parking.overdue = time.monotonic() + max(wanted.block_for.seconds, 0.0) + _GRACE_SECONDS

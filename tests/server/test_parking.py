@@ -47,7 +47,7 @@ class Claims:
     ) -> None:
         self.waiting.append((deliver, is_connected))
 
-    def step(self) -> None:
+    def serve_at_once(self) -> None:
         """Nothing is found."""
 
     def give_back(self, claimed: Sequence[object]) -> None:

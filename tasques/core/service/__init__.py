@@ -22,6 +22,7 @@ The write path:
 The claim path:
 
 - :mod:`~tasques.core.service.waiting`: what those who wait want, and are told.
+- :mod:`~tasques.core.service.waiting_line`: all of them, by age, queues and deadline.
 - :mod:`~tasques.core.service.claims`: one dispatcher for all of them.
 - :mod:`~tasques.core.service.search_schedule`: when it searches, and for what.
 - :mod:`~tasques.core.service.pace`: how fast the store may be asked.

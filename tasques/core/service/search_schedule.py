@@ -10,8 +10,8 @@ random pause.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Final
 
 import attrs
 
@@ -21,10 +21,9 @@ from tasques.core.queues import QueueName
 from tasques.core.service.candidates import Candidates
 from tasques.core.service.pace import FreshBudget, Pace
 from tasques.core.service.waiting import Waiter
+from tasques.core.service.waiting_line import Group, QueueSet
 from tasques.core.tasks import StoredTask
 from tasques.core.values import Duration, Instant
-
-QueueSet: TypeAlias = tuple[QueueName, ...]
 
 _SHORTEST_INTERVAL_SECONDS: Final = 0.05
 #: A search asks for more than is wanted now: what is left serves those who come before the next one.
@@ -101,29 +100,31 @@ class SearchSchedule:
 
     # ------------------------------------------------------------------------------ when
 
-    def is_due(self, waiter: Waiter) -> bool:
-        """Whether what is known has been known for so long that *waiter* is to be searched for."""
-        search = self._searches.get(waiter.request.queues)
-        if search is None or (self._sees_at_once and not waiter.looked):
+    def is_due(self, queues: QueueSet, *, is_new: bool) -> bool:
+        """
+        Whether what is known has been known for so long that a search is to come first.
+
+        Args:
+            is_new: For those for whom nobody has looked yet, or for the others.
+        """
+        search = self._searches.get(queues)
+        if search is None or (self._sees_at_once and is_new):
             return True
         return self._runtime.monotonic() >= search.ended + self._pace.interval(self._period)
 
-    def next_moment(self, waiters: Iterable[Waiter]) -> float:
+    def next_moment(self, groups: Iterable[Group]) -> float:
         """When the next search is due, on the monotonic clock; infinite if nobody waits."""
-        used_up: dict[QueueSet, float] = {}
-        moments = (self._moment(waiter, used_up) for waiter in waiters)
+        moments = (self._moment(group) for group in groups)
         return max(min(moments, default=float("inf")), self._pace.quiet_until)
 
-    def _moment(self, waiter: Waiter, used_up: dict[QueueSet, float]) -> float:
-        """When a search is due for *waiter*; *used_up* remembers :meth:`_used_up_moment`."""
-        queues = waiter.request.queues
-        search = self._searches.get(queues)
-        if search is None or (self._sees_at_once and not waiter.looked):
+    def _moment(self, group: Group) -> float:
+        """When a search is due for those of *group*."""
+        search = self._searches.get(group.queues)
+        if search is None or (self._sees_at_once and group.new):
             return float("-inf")
-        if queues not in used_up:
-            used_up[queues] = self._used_up_moment(queues, search)
-        again = min(search.ended + self._pace.interval(self._period), used_up[queues])
-        return again if waiter.looked else min(again, waiter.deadline)
+        used_up = self._used_up_moment(group.queues, search)
+        again = min(search.ended + self._pace.interval(self._period), used_up)
+        return min(again, group.new_deadline)
 
     def _used_up_moment(self, queues: QueueSet, search: _Search) -> float:
         """When to search again because all that was shown is taken; infinite if it is not."""
@@ -140,19 +141,14 @@ class SearchSchedule:
 
     # ------------------------------------------------------------------------------ what
 
-    def queries(self, waiters: Collection[Waiter]) -> list[ClaimableQuery]:
+    def queries(self, groups: Mapping[QueueSet, Group]) -> list[ClaimableQuery]:
         """What to search for now, if anything."""
         at, now = self._runtime.monotonic(), self._runtime.wall()
-        self._forget({waiter.request.queues for waiter in waiters}, at)
+        self._forget(groups.keys(), at)
         if self.is_quiet:
             return []
-        wanted: dict[QueueSet, int] = {}
-        for waiter in waiters:
-            queues = waiter.request.queues
-            wanted[queues] = wanted.get(queues, 0) + waiter.request.amount
-        used_up: dict[QueueSet, float] = {}
-        due = dict.fromkeys(w.request.queues for w in waiters if at >= self._moment(w, used_up))
-        return [self._query(queues, wanted[queues], at, now) for queues in due]
+        due = [group for group in groups.values() if at >= self._moment(group)]
+        return [self._query(group.queues, group.wanted, at, now) for group in due]
 
     def _query(self, queues: QueueSet, wanted: int, at: float, now: Instant) -> ClaimableQuery:
         search = self._searches.get(queues) or _Search()
