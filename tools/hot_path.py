@@ -21,7 +21,7 @@ import sys
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
 
@@ -68,6 +68,10 @@ class Connection:
             raise ConnectionError("the server has closed")
         return some
 
+    def close(self) -> None:
+        """Close it."""
+        self.socket.close()
+
     def ask(self, request: bytes) -> bytes:
         """Send a request, and wait for the body of its answer."""
         self.send(request)
@@ -113,6 +117,15 @@ class Subject:
         """Microseconds of CPU a request, by what was asked."""
         return {what: sorted(each)[len(each) // 4] for what, each in self._samples.items()}
 
+    def warm_up(self) -> None:
+        """Have the queues made, which takes Elasticsearch a while."""
+        with closing(Connection(self.server.url)) as alone:
+            for queue in ("one", "many"):
+                while not _is_made(alone, queue):
+                    time.sleep(1)
+            (task,) = json.loads(alone.ask(claim("one")))
+            alone.ask(done(task))
+
     def cpu(self) -> float:
         """Seconds of CPU that the server has used, to the nanosecond (``clock_getcpuclockid``)."""
         return time.clock_gettime((~self.server.pid << 3) | 2)
@@ -125,7 +138,7 @@ class Subject:
 
     def round(self, lives: int, connections: int) -> None:
         """Whole lives one after another, then creates from many connections at once."""
-        queue = f"q{secrets.token_hex(4)}"
+        queue = "one"
         alone = Connection(self.server.url)
         claimed: list[dict[str, str]] = []
 
@@ -144,16 +157,25 @@ class Subject:
         self.note("create", lives, create_all)
         self.note("claim", lives, claim_all)
         self.note("done", lives, finish_all)
-        alone.socket.close()
+        alone.close()
         many = [Connection(self.server.url) for _ in range(connections)]
         total = lives * 4
         self.note(
             f"create, {connections} at once",
             total,
-            lambda: at_once(many, create(f"{queue}-many"), total),
+            lambda: at_once(many, create("many"), total),
         )
         for connection in many:
-            connection.socket.close()
+            connection.close()
+
+
+def _is_made(connection: Connection, queue: str) -> bool:
+    """Whether a task could be created; the first of a queue may find no shard of it yet."""
+    try:
+        connection.ask(create(queue))
+    except RuntimeError:
+        return False
+    return True
 
 
 def at_once(connections: Sequence[Connection], asked: bytes, total: int) -> None:
@@ -207,6 +229,7 @@ def main(arguments: Sequence[str]) -> int:
             if options.elasticsearch is not None:
                 subject.server.set_up()
             subject.server.start()
+            subject.warm_up()
         for number in range(options.rounds):
             # In turns, and the other way round each time.
             for subject in subjects[:: -1 if number % 2 else 1]:
