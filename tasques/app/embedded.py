@@ -249,12 +249,16 @@ class Embedded:
         try:
             await loop.run_in_executor(opened.executor, lambda: waiting.enter(services()))
             patience = max(wanted.block_for.seconds, 0.0) + _GRACE_SECONDS
-            claimed = await asyncio.wait_for(waiting.answer, patience)
+            async with asyncio.timeout(patience):
+                claimed = await waiting.answer
         except errors.ShuttingDown:
             return ()
         except TimeoutError as error:
             message = "the search for tasks does not come to an end"
             raise errors.StoreUnavailable(message) from error
+        except asyncio.CancelledError:
+            waiting.return_unread()
+            raise
         finally:
             waiting.leave()
         return tuple(map(task_answer, claimed))
@@ -286,6 +290,12 @@ class _AsyncClaim:
     def leave(self) -> None:
         """Nobody waits any more; what is delivered from now on goes back."""
         self._has_left = True
+
+    def return_unread(self) -> None:
+        """Give back what was delivered in the moment in which its reader was cancelled."""
+        answer = self.answer
+        if answer.done() and not answer.cancelled() and answer.exception() is None:
+            self._opened.executor.submit(self._give_back, answer.result())
 
     def _deliver(self, answer: ClaimAnswer) -> None:
         try:

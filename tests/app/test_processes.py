@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tasques import Tasques
+from tasques import Client, Tasques
 from tasques.core import errors
 from tests.serving import served
 from tools.ports import reserved_port
@@ -71,6 +71,16 @@ def test_a_child_uses_connections_of_its_own(url: str) -> None:
             child.join(PATIENCE_SECONDS)
             assert child.exitcode == 0
         assert [app.get("mail", f"child-{n}").id for n in range(20)]
+
+
+def test_a_pool_belongs_to_its_process(url: str) -> None:
+    """What happens to be mixed up on a shared connection is chance; that none is shared is not."""
+    with Client(url) as client:
+        client.create("mail", "send")
+        transport = client._transport
+        ours = id(transport._pool())
+        assert in_a_child(lambda: id(transport._pool())) != ours
+        assert id(transport._pool()) == ours
 
 
 def test_a_child_can_do_so_while_threads_of_its_parent_are_busy(url: str) -> None:
