@@ -119,7 +119,7 @@ def test_a_careless_server_is_found_out() -> None:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         url = "http://{}:{}".format(*server.server_address)
-        result = loaded(url, "-scenario", "drain", "-n", "20", "-w", "2", "-drain-limit", "2s")
+        result = loaded(url, "-scenario", "drain", "-n", "20", "-w", "2", "-drain-limit", "60s")
         server.shutdown()
         thread.join()
 
