@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
-from typing import Any
 
 import attrs
 import pytest
 
 from tasques.core.documents import Stored, Version
-from tasques.core.ports import ClaimableQuery, Conflict, StoreTraits, Write, WriteOutcome
+from tasques.core.ports import ClaimableQuery, Conflict, Rejected, StoreTraits, Write, WriteOutcome
 from tasques.core.queues import QueueName
 from tasques.core.service.claims import ClaimDispatcher
 from tasques.core.service.search_schedule import News
@@ -63,10 +62,10 @@ def lagging() -> LaggingStore:
     return LaggingStore()
 
 
-def take(dispatcher: ClaimDispatcher, **more: Any) -> list[str]:
+def take(dispatcher: ClaimDispatcher, queue: str = "mail") -> list[str]:
     """What a waiting claim gets at once."""
     answers: list[Sequence[StoredTask]] = []
-    dispatcher.register(request(block_for=LONG, **more), answers.append)  # type: ignore[arg-type]
+    dispatcher.register(request(queue, block_for=LONG), answers.append)  # type: ignore[arg-type]
     dispatcher.step()
     return [id for answer in answers for id in ids(answer)]
 
@@ -305,6 +304,33 @@ def test_a_store_in_trouble_is_asked_less_often_until_it_has_recovered(
     assert searches(5.0) < 10
     searches(60.0)
     assert searches(5.0) >= 15
+
+
+def test_a_queue_in_trouble_keeps_no_other_from_its_tasks(
+    store: ScriptedStore, runtime: Still
+) -> None:
+    """What is refused on its account alone says nothing of the store; it is tried again later."""
+    is_troubled = True
+
+    def script(write: Write[Task], number: int) -> WriteOutcome[Task] | None:
+        if is_troubled and write.document.queue == "sick":
+            return Rejected("its shard is missing", is_local=True)
+        return None
+
+    store._script = script
+    fill(store, "t1", queue="sick")
+    fill(store, "t2", queue="well")
+    dispatcher = ClaimDispatcher(store, runtime)
+    answers: list[Sequence[StoredTask]] = []
+    dispatcher.register(request("sick", block_for=LONG), answers.append)  # type: ignore[arg-type]
+    dispatcher.step()
+    store.ready = store.ready[1:]
+    assert take(dispatcher, "well") == ["t2"]
+    is_troubled = False
+    store.ready = [store.stored[make_task("t1", queue="sick").key]]
+    runtime.sleep(1)
+    dispatcher.step()
+    assert [ids(answer) for answer in answers] == [["t1"]]
 
 
 def test_two_dispatchers_on_one_queue_soon_keep_out_of_each_others_way(

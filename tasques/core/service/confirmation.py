@@ -97,6 +97,8 @@ class Confirmation:
     def _remember(self, write: Replace[Task], outcome: WriteOutcome[Task]) -> None:
         at = self._runtime.monotonic()
         match outcome:
+            case Rejected(is_local=True):
+                pass  # its queue is in trouble, and no other; a search finds it again
             case Rejected() | Blocked():
                 self._schedule.back_off()
             case Written(stored):
