@@ -45,12 +45,18 @@ class Impatient:
         self._claims = claims
 
     def claim(self, request: ClaimRequest, **more: Any) -> tuple[StoredTask, ...]:
-        hurried = attrs.evolve(request, block_for=min(request.block_for, MOMENT))
-        claimed: tuple[StoredTask, ...] = self._claims.claim(hurried, **more)
+        claimed: tuple[StoredTask, ...] = self._claims.claim(_hurried(request), **more)
         return claimed
+
+    def register(self, request: ClaimRequest, *more: Any) -> Any:
+        return self._claims.register(_hurried(request), *more)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._claims, name)
+
+
+def _hurried(request: ClaimRequest) -> ClaimRequest:
+    return attrs.evolve(request, block_for=min(request.block_for, MOMENT))
 
 
 class Count:
