@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import warnings
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -73,7 +74,7 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
         threads: For asynchronous calls on a backend held here.
         timeout: How long a server may be silent, beyond what it is asked to wait.
         patience: How long trouble with a server is met by trying again.
-        repeat_creates: See :class:`tasques.client.Client`.
+        repeat_creates, ssl_context: For a server; see :class:`tasques.client.Client`.
 
     Raises:
         InvalidInput: If no plugin knows the scheme, or the rest of *url* makes no sense.
@@ -91,6 +92,7 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
         timeout: DurationLike = DEFAULT_TIMEOUT,
         patience: DurationLike = DEFAULT_PATIENCE,
         repeat_creates: bool = True,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(queue=queue)
         self.release = release
@@ -98,7 +100,11 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
         self._operations: Operations
         if url.partition(":")[0].lower() in _HTTP:
             self._operations = Client(
-                url, timeout=timeout, patience=patience, repeat_creates=repeat_creates
+                url,
+                timeout=timeout,
+                patience=patience,
+                repeat_creates=repeat_creates,
+                ssl_context=ssl_context,
             )
             return
         embedded = Embedded(
@@ -311,4 +317,5 @@ def _with_backend(settings: Settings | None, url: str) -> Settings:
 
 def _without_credentials(url: str) -> str:
     scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else url
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import ssl
 import time
 from collections.abc import Sequence
 from itertools import chain
@@ -76,6 +77,7 @@ class Client(TaskVerbs, RecurringVerbs, QueueVerbs):
         connections: At most so many at a time.
         repeat_creates: Whether a create without an id is repeated when its answer is lost. To be
             False while original servers answer at the same address as ours.
+        ssl_context: For ``https``; None for the certificates that the system trusts.
 
     Raises:
         InvalidInput: If *url* is no address.
@@ -89,11 +91,13 @@ class Client(TaskVerbs, RecurringVerbs, QueueVerbs):
         patience: DurationLike = DEFAULT_PATIENCE,
         connections: int = DEFAULT_CONNECTIONS,
         repeat_creates: bool = True,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         options = Options(
             address=Address.parse(url),
             timeout=times.duration(timeout, "timeout"),
             connections=connections,
+            ssl_context=ssl_context,
         )
         self.url = options.address.url
         self._patience = times.duration(patience, "patience").seconds

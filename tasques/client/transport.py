@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import weakref
 from collections.abc import Mapping
 from typing import Any, Final
@@ -47,12 +48,14 @@ class Options:
     Attributes:
         timeout: How long it may be silent, beyond what it is asked to wait.
         connections: At most so many at a time.
+        ssl_context: For ``https``; None for the certificates that the system trusts.
         user_agent: What the server's log is to say of who asks.
     """
 
     address: Address
     timeout: Duration = DEFAULT_TIMEOUT
     connections: int = DEFAULT_CONNECTIONS
+    ssl_context: ssl.SSLContext | None = None
     user_agent: str = "tasques-python"
 
     def arguments(self, request: Request[object]) -> dict[str, Any]:
@@ -90,7 +93,12 @@ class Options:
 
     def pool_arguments(self) -> dict[str, Any]:
         """How a pool is to be made."""
+        context = self.ssl_context
+        if context is None and self.address.url.startswith("https:"):
+            # Of its own, httpcore trusts what comes with certifi alone.
+            context = ssl.create_default_context()
         return {
+            "ssl_context": context,
             "max_connections": self.connections,
             "max_keepalive_connections": self.connections,
             "keepalive_expiry": _KEEP_IDLE_SECONDS,

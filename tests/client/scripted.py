@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import ssl
 import threading
 from collections.abc import Iterable, Mapping
 from types import TracebackType
@@ -48,9 +49,16 @@ class Scripted:
     Args:
         acts: What is done with the requests, in their order; the last one with all that follow.
         alive: What is said to ``/health/live``, which is not counted among them.
+        ssl_context: To speak HTTPS.
     """
 
-    def __init__(self, acts: Iterable[Act], *, alive: Act = ALIVE) -> None:
+    def __init__(
+        self,
+        acts: Iterable[Act],
+        *,
+        alive: Act = ALIVE,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
         self.asked: list[Asked] = []
         left = list(acts)
         scripted = self
@@ -87,6 +95,9 @@ class Scripted:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = False
+        if ssl_context is not None:
+            plain = self._server.socket
+            self._server.socket = ssl_context.wrap_socket(plain, server_side=True)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import ssl
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from tasques.client import Client, Done, Failed, Finish, Hold, NewTask, Unclaim, task_filter
+from tasques.client import (
+    Client,
+    Done,
+    Failed,
+    Finish,
+    Hold,
+    NewTask,
+    ServerUnavailable,
+    Unclaim,
+    task_filter,
+)
 from tasques.client.commands import base
 from tasques.core import errors
 from tasques.core.service.operator_service import Cancel, Delay, Reprioritise, Retry
 from tasques.core.tasks import State
 from tasques.core.values import Duration
 from tasques.server import routes
+from tests.client.scripted import Say, Scripted, task_body
 from tests.serving import served
 
 
@@ -206,3 +221,24 @@ def test_what_is_no_address_is_refused(text: str) -> None:
     """And not repeated, for it may hold a password."""
     with pytest.raises(errors.InvalidInput):
         Client(text)
+
+
+def test_https_trusts_what_it_is_told_to(tmp_path: Path) -> None:
+    """The certificates of the system, or those of the given context; a stranger's is refused."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("there is no openssl to make a certificate with")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    made = ["-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate)]
+    command = [openssl, "req", "-x509", "-days", "2", *made, *subject]
+    subprocess.run(command, check=True, capture_output=True)
+    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ours.load_cert_chain(certificate, key)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    with Scripted([Say(200, task_body())], ssl_context=ours) as server:
+        url = server.url.replace("http://127.0.0.1", "https://localhost")
+        with Client(url, ssl_context=trusting) as client:
+            assert client.get("mail", "t1").id == "t1"
+        with Client(url, patience=0) as client, pytest.raises(ServerUnavailable, match="verify"):
+            client.get("mail", "t1")
