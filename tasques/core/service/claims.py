@@ -12,7 +12,8 @@ What a waiter can rely on:
   of ``block_for`` with what there is then, or a little later where many wait: 18 ms with 1,000.
   A ``block_for`` of zero looks once.
 - While it waits it holds no task. Each task it gets was claimed by an acknowledged compare-and-set.
-- Nothing that a search can show is overtaken by a lower priority for longer than two search periods.
+- Nothing that a search can show is overtaken by a lower priority for longer than two search periods,
+  save what is left to another server for a while because it falls to that one's share.
 - Tasks lost to another server between search and confirmation may leave it with fewer than
   ``min_amount``: it gets those at once rather than hold them.
 - A waiter known to be gone is dropped before the compare-and-set.
