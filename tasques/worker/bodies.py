@@ -94,11 +94,13 @@ class Bodies:
         """The body has raised; or could not even be called."""
         if attempt.unwanted is not None and isinstance(error, asyncio.CancelledError):
             error = TaskCancelled(attempt.unwanted.value)
-        is_meant = isinstance(error, Signal | TaskCancelled)
+        # Of what was not raised by mistake a traceback tells nothing.
+        is_meant = isinstance(error, Signal | TaskCancelled | UnknownKind)
         _log.log(
-            logging.INFO if is_meant else logging.WARNING,
-            "the attempt ended with %s",
+            logging.INFO if isinstance(error, Signal | TaskCancelled) else logging.WARNING,
+            "the attempt ended with %s: %s",
             type(error).__name__,
+            error,
             exc_info=None if is_meant else error,
             extra=fields(attempt.task),
         )
