@@ -6,6 +6,7 @@ import gzip
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from time import perf_counter
 from typing import Any
 
 import attrs
@@ -15,7 +16,8 @@ from waitress.task import Task  # type: ignore[import-untyped]
 
 from tasques.core.errors import StoreUnavailable
 from tasques.core.service.waiting import ClaimAnswer, ClaimRequest
-from tasques.server import claiming
+from tasques.runtime import ThreadRuntime
+from tasques.server import claiming, request_id
 from tasques.server import options as server_options
 from tasques.server.app import create_app
 from tasques.server.front import Front
@@ -37,6 +39,7 @@ class Claims:
 
     def __init__(self) -> None:
         self.waiting: list[tuple[Callable[[ClaimAnswer], None], Callable[[], bool]]] = []
+        self.ids: list[str | None] = []
         self.given_back: list[Sequence[object]] = []
 
     def register(
@@ -45,6 +48,7 @@ class Claims:
         deliver: Callable[[ClaimAnswer], None],
         is_connected: Callable[[], bool],
     ) -> None:
+        self.ids.append(request_id.current())
         self.waiting.append((deliver, is_connected))
 
     def serve_at_once(self) -> None:
@@ -118,16 +122,20 @@ def test_a_parked_claim_is_answered_like_any_other(
     assert (line.__dict__["request_id"], line.__dict__["status"]) == ("mine", 200)
 
 
-def test_an_id_that_was_made_here_stays(front: Front, claims: Claims, caplog: Any) -> None:
-    """A request has one id, however often it is served."""
+def test_it_is_one_request_from_its_beginning(front: Front, claims: Claims, caplog: Any) -> None:
+    """However often it is served it has one id, and took as long as it took in all."""
     caplog.set_level(logging.DEBUG, "tasques.access")
     with Wire(front) as worker:
         worker.request("POST", "/tasques/claims", ANY)
         claims.until_waiting(1)
+        began = perf_counter()
+        ThreadRuntime().sleep(0.05)
+        waited = perf_counter() - began
         claims.waiting[0][0](())
         answer = worker.answer()
     (line,) = [r for r in caplog.records if getattr(r, "path", "") == "/tasques/claims"]
-    assert answer.headers["x-request-id"] == line.request_id
+    assert [answer.headers["x-request-id"]] == [line.request_id] == claims.ids
+    assert line.seconds >= waited
 
 
 def test_why_there_is_nothing_arrives_too(front: Front, claims: Claims) -> None:
