@@ -62,6 +62,7 @@ def allot(
     policies: Policies,
     runtime: Runtime,
     *,
+    at: float,
     may_look: bool = False,
 ) -> Allotment:
     """
@@ -69,6 +70,7 @@ def allot(
 
     Args:
         policies: The policies of queues; must not block.
+        at: The candidates are as old as they are then.
         may_look: Whether there is a search to come, so that nobody has to be content with less yet.
     """
     allotment = Allotment()
@@ -78,7 +80,9 @@ def allot(
         if waiter.request.queues in empty:
             continue
         enough = _enough(waiter, runtime.monotonic(), may_look=may_look)
-        picks = _serve(waiter, candidates, laid_down, runtime, allotment.expired, enough=enough)
+        picks = _serve(
+            waiter, candidates, laid_down, runtime, allotment.expired, at=at, enough=enough
+        )
         allotment.picks.extend(picks)
         if not picks and waiter.request.min_amount == 1:
             empty.add(waiter.request.queues)
@@ -99,11 +103,12 @@ def _serve(
     runtime: Runtime,
     expired: list[Replace[Task]],
     *,
+    at: float,
     enough: int,
 ) -> list[Pick]:
     """The picks for one waiter, if there are as many as it waits for."""
     request = waiter.request
-    now, at = runtime.wall(), runtime.monotonic()
+    now = runtime.wall()
     ready: list[Candidate] = []
     for candidate in candidates.draw(request.queues, at=at):
         admitted = admit([candidate.stored], policies, now)

@@ -324,42 +324,49 @@ class ClaimDispatcher:
         for waiter in gone:
             waiter.deliver(())  # nobody reads it, but a thread may be waiting for it
         self._serve(before_search=True)
-        self._search()
-        self._serve()
+        # What the search has shown counts in this round, however long a busy machine takes from here
+        # to there: those who look once would be answered with nothing.
+        self._serve(shown_at=self._search())
         self._answer_overdue()
 
-    def _serve(self, *, before_search: bool = False) -> None:
+    def _serve(self, *, before_search: bool = False, shown_at: float | None = None) -> None:
         """
         Hand out what is known.
 
         Args:
             before_search: Only to those who are not to be searched for first.
+            shown_at: The age of what is known is what it was then, rather than now.
         """
         for _ in range(_TRIES_PER_ROUND):
             with self._lock:
-                allotment = self._allot(before_search=before_search)
+                at = self._runtime.monotonic() if shown_at is None else shown_at
+                allotment = self._allot(at, before_search=before_search)
             if not allotment:
                 break
             self._confirm(allotment)
 
-    def _search(self) -> None:
+    def _search(self) -> float | None:
+        """Search for those for whom it is time; returns when there was an answer, if one was wanted."""
         with self._lock:
             queries = [] if self._closed else self._queries()
             last = self._registered
         if not queries:
-            return
+            return None
         began = self._runtime.monotonic()
         try:
             found = self._store.find_claimable(queries)
         except errors.Unavailable as failure:
             with self._lock:
                 self._schedule.failed(queries, failure)
+            return None
         else:
             with self._lock:
+                at = self._runtime.monotonic()
                 news = self._absorb(
-                    {q.queues: hits for q, hits in zip(queries, found, strict=True)}, last
+                    {q.queues: hits for q, hits in zip(queries, found, strict=True)}, last, at
                 )
                 self._schedule.answered(queries, found, news, began)
+            return at
 
     def _queries(self) -> list[ClaimableQuery]:
         # Tasks of a paused queue would fill the answer, and hide those of others.
@@ -368,10 +375,10 @@ class ClaimDispatcher:
         return [attrs.evolve(query, paused=paused) for query in queries] if paused else queries
 
     def _absorb(
-        self, found: Mapping[tuple[QueueName, ...], Sequence[StoredTask]], last: int
+        self, found: Mapping[tuple[QueueName, ...], Sequence[StoredTask]], last: int, at: float
     ) -> list[News]:
         """Remember what was *found*; returns what of it is news."""
-        at, now = self._runtime.monotonic(), self._runtime.wall()
+        now = self._runtime.wall()
         self._candidates.prune(at=at)
         self._rivalries.forget_old()
         news = [
@@ -386,10 +393,9 @@ class ClaimDispatcher:
             self._waiters.groups[queues].note_looked(last)
         return news
 
-    def _allot(self, *, before_search: bool) -> Allotment:
+    def _allot(self, at: float, *, before_search: bool) -> Allotment:
         if self._closed or self._schedule.is_quiet or self._is_shut():
             return Allotment()
-        at = self._runtime.monotonic()
         self._candidates.ripen(now=self._runtime.wall(), at=at)
         # Whether something is there, and who is to be served of it: by whether they are new.
         served = {
@@ -408,7 +414,7 @@ class ClaimDispatcher:
             if waiter.request.queues in served and served[waiter.request.queues][not waiter.looked]
         ]
         return allot(
-            waiters, self._candidates, self._policies, self._runtime, may_look=before_search
+            waiters, self._candidates, self._policies, self._runtime, at=at, may_look=before_search
         )
 
     def _is_shut(self) -> bool:
