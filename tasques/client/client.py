@@ -7,16 +7,20 @@ import copy
 import ssl
 import time
 from collections.abc import Sequence
-from itertools import chain
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, cast
+from typing import Any, Final, Self, TypeVar
 
 import attrs
 
 from tasques.client import times
 from tasques.client.address import Address
 from tasques.client.commands.base import Command, Repeat, Request
-from tasques.client.commands.batches import CreateTogether, SayTogether, together
+from tasques.client.commands.batches import (
+    CreateTogether,
+    Outcomes,
+    SayTogether,
+    together,
+)
 from tasques.client.errors import NoSuchRoute, NotUnderstood, Reply, refusal
 from tasques.client.queue_verbs import QueueVerbs
 from tasques.client.recurring_verbs import RecurringVerbs
@@ -183,16 +187,13 @@ class Client(TaskVerbs, RecurringVerbs, QueueVerbs):
                 raise failure
 
     def do_many(self, commands: Sequence[Command[Answer]]) -> list[Answer | TasquesError]:
-        together = self._together(commands)
-        if together is not None:
-            try:
-                parts = [self.do(each) for each in together]
-            except NoSuchRoute:
-                self._batches_again_at = time.monotonic() + _WITHOUT_BATCHES_SECONDS
-            else:
-                return cast("list[Answer | TasquesError]", list(chain.from_iterable(parts)))
-        outcomes: list[Answer | TasquesError] = []
-        for command in commands:
+        outcomes: list[Any] = []
+        try:
+            for part in self._together(commands):
+                outcomes += self._of_part(part)
+        except NoSuchRoute:
+            self._batches_again_at = time.monotonic() + _WITHOUT_BATCHES_SECONDS
+        for command in commands[len(outcomes) :]:
             try:
                 outcomes.append(self.do(command))
             except TasquesError as error:
@@ -202,14 +203,12 @@ class Client(TaskVerbs, RecurringVerbs, QueueVerbs):
     async def do_many_async(
         self, commands: Sequence[Command[Answer]]
     ) -> list[Answer | TasquesError]:
-        together = self._together(commands)
-        if together is not None:
-            try:
-                parts = [await self.do_async(each) for each in together]
-            except NoSuchRoute:
-                self._batches_again_at = time.monotonic() + _WITHOUT_BATCHES_SECONDS
-            else:
-                return cast("list[Answer | TasquesError]", list(chain.from_iterable(parts)))
+        outcomes: list[Any] = []
+        try:
+            for part in self._together(commands):
+                outcomes += await self._of_part_async(part)
+        except NoSuchRoute:
+            self._batches_again_at = time.monotonic() + _WITHOUT_BATCHES_SECONDS
         places = asyncio.Semaphore(_ABREAST)
 
         async def outcome(command: Command[Answer]) -> Answer | TasquesError:
@@ -219,14 +218,30 @@ class Client(TaskVerbs, RecurringVerbs, QueueVerbs):
                 except TasquesError as error:
                     return error
 
-        return list(await asyncio.gather(*(outcome(command) for command in commands)))
+        rest = commands[len(outcomes) :]
+        return [*outcomes, *await asyncio.gather(*(outcome(command) for command in rest))]
 
-    def _together(
-        self, commands: Sequence[Command[Any]]
-    ) -> list[CreateTogether | SayTogether] | None:
-        """The requests for all of *commands*; None if each is to be sent by itself."""
+    def _of_part(self, part: CreateTogether | SayTogether) -> Outcomes:
+        """What became of each of *part*; trouble with the request is trouble of each."""
+        try:
+            return self.do(part)
+        except NoSuchRoute:
+            raise
+        except TasquesError as error:
+            return [error] * len(part)
+
+    async def _of_part_async(self, part: CreateTogether | SayTogether) -> Outcomes:
+        try:
+            return await self.do_async(part)
+        except NoSuchRoute:
+            raise
+        except TasquesError as error:
+            return [error] * len(part)
+
+    def _together(self, commands: Sequence[Command[Any]]) -> list[CreateTogether | SayTogether]:
+        """The requests for all of *commands*; none if each is to be sent by itself."""
         if len(commands) < 2 or time.monotonic() < self._batches_again_at:
-            return None
+            return []
         return together(commands)
 
     # ----------------------------------------------------------------- whom we speak to
@@ -264,6 +279,8 @@ class Client(TaskVerbs, RecurringVerbs, QueueVerbs):
                 pause = tries.pause(failure)
                 if pause is None:
                     return False
+            except TasquesError:
+                return False
             time.sleep(pause)
         return False
 
@@ -275,6 +292,8 @@ class Client(TaskVerbs, RecurringVerbs, QueueVerbs):
                 pause = tries.pause(failure)
                 if pause is None:
                     return False
+            except TasquesError:
+                return False
             await asyncio.sleep(pause)
         return False
 

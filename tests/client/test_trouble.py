@@ -261,3 +261,12 @@ def test_a_veto_is_told_with_the_filter_that_made_it() -> None:
     ):
         client.done(HELD)
     assert (vetoed.value.filter, vetoed.value.reason) == ("night", "not now")
+
+
+@pytest.mark.parametrize("alive", [NO_ROUTE, Say(500)], ids=["original", "broken"])
+def test_many_creations_are_not_repeated_where_that_is_not_known_to_be_safe(alive: Say) -> None:
+    """By the rule for one: only a server that is known to be ours makes one task of two requests."""
+    with Scripted([Drop(), MADE], alive=alive) as server, Client(server.url) as client:
+        outcomes = client.create_many([NewTask.of("mail", "send")] * 2)
+    assert [type(each) for each in outcomes] == [AnswerLost] * 2
+    assert len(server.asked) == 1

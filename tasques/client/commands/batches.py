@@ -47,9 +47,13 @@ _OK = range(200, 300)
 
 @attrs.frozen
 class CreateTogether(Plain):
-    """Create many tasks; every one has an id or a key, so it may be repeated."""
+    """Create many tasks; every one has an id or a key, so a server that knows keys can be asked again."""
 
     creations: Sequence[CreateTask]
+
+    def __len__(self) -> int:
+        """So many tasks."""
+        return len(self.creations)
 
     def request(self) -> Request[Outcomes]:
         items = tuple(
@@ -61,7 +65,7 @@ class CreateTogether(Plain):
             path=("tasques", "create-many"),
             content=body(NewTasksBody(items=items)),
             decode=lambda content: _outcomes(self.creations, content),
-            repeat=Repeat.FREELY,
+            repeat=Repeat.KEYED,
         )
 
 
@@ -70,6 +74,10 @@ class SayTogether(Plain):
     """Say many things about tasks that one worker holds."""
 
     sayings: Sequence[Saying]
+
+    def __len__(self) -> int:
+        """So many things."""
+        return len(self.sayings)
 
     def request(self) -> Request[Outcomes]:
         sayings = self.sayings
@@ -85,18 +93,18 @@ class SayTogether(Plain):
         )
 
 
-def together(commands: Sequence[Command[Any]]) -> list[CreateTogether | SayTogether] | None:
+def together(commands: Sequence[Command[Any]]) -> list[CreateTogether | SayTogether]:
     """
-    The requests that stand for *commands*, in their order; None if they are not all of one kind.
+    The requests that stand for *commands*, in their order; none if they are not all of one kind.
     """
     if all(isinstance(each, CreateTask) for each in commands):
         creations: Sequence[Any] = commands
         return [CreateTogether(part) for part in _parts(creations)]
     if not all(isinstance(each, Saying) for each in commands):
-        return None
+        return []
     sayings: Sequence[Any] = commands
     if len({each.held.worker for each in sayings}) > 1:
-        return None
+        return []
     return [SayTogether(part) for part in _parts(sayings)]
 
 
