@@ -5,6 +5,7 @@ The HTTP client of a Tasques server.
   call; the calls are in ``task_verbs``, ``recurring_verbs`` and ``queue_verbs``.
 - :mod:`~tasques.client.commands`: what can be asked, each as a value that knows its form in HTTP.
 - :mod:`~tasques.client.port`: what carries commands out; a backend within the process does so too.
+- :mod:`~tasques.client.thread_transport`: the cheaper way there, for the threads of a worker.
 - :mod:`~tasques.client.transport`, :mod:`~tasques.client.retrying`, :mod:`~tasques.client.errors`:
   the way there, when to go it again, and what can go wrong.
 

@@ -26,6 +26,7 @@ from tasques.client.queue_verbs import QueueVerbs
 from tasques.client.recurring_verbs import RecurringVerbs
 from tasques.client.retrying import NotReached, Tries, may_repeat
 from tasques.client.task_verbs import TaskVerbs
+from tasques.client.thread_transport import ThreadTransport
 from tasques.client.times import DurationLike
 from tasques.client.transport import (
     DEFAULT_CONNECTIONS,
@@ -103,18 +104,23 @@ class Client(TaskVerbs, RecurringVerbs, QueueVerbs):
             connections=connections,
             ssl_context=ssl_context,
         )
+        self._options = options
         self.url = options.address.url
         self._patience = times.duration(patience, "patience").seconds
-        self._transport = Transport(options)
+        self._transport: Transport | ThreadTransport = Transport(options)
         self._async_transport = AsyncTransport(options)
         self._repeats_creates = repeat_creates
         self._is_original: bool | None = None
         self._batches_again_at = float("-inf")
 
-    def with_patience(self, patience: DurationLike) -> Client:
-        """The same client over the same connections, which meets trouble for so long."""
+    def of_threads(self) -> Client:
+        """
+        The same client for a few threads that ask much: each has a connection of its own, at a
+        fraction of the cost of a pool's, and nothing is tried again.
+        """
         other = copy.copy(self)
-        other._patience = times.duration(patience, "patience").seconds
+        other._patience = 0.0
+        other._transport = ThreadTransport(self._options)
         return other
 
     def __enter__(self) -> Self:

@@ -12,7 +12,6 @@ import asyncio
 import os
 import ssl
 import weakref
-from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
@@ -26,8 +25,8 @@ from tasques.core.errors import Fault, InvalidInput
 from tasques.core.values import Duration
 
 #: Shorter than a server keeps a silent connection.
-_KEEP_IDLE_SECONDS: Final = 10.0
-_CONNECT_SECONDS: Final = 5.0
+KEEP_IDLE_SECONDS: Final = 10.0
+CONNECT_SECONDS: Final = 5.0
 #: On top of what the server may keep a request by intent.
 DEFAULT_TIMEOUT: Final = Duration.of_seconds(30)
 DEFAULT_CONNECTIONS: Final = 100
@@ -60,24 +59,28 @@ class Options:
 
     def arguments(self, request: Request[object]) -> dict[str, Any]:
         """What httpcore is to be called with."""
-        patience = self.timeout.seconds + max(request.waits.seconds, 0.0)
-        content = request.content
         return {
             "method": request.method,
             "url": self.address.target(request.path, request.query),
-            "headers": self._headers(request.headers, content),
-            "content": content,
+            "headers": self.headers(request),
+            "content": request.content,
             "extensions": {
                 "timeout": {
-                    "connect": min(_CONNECT_SECONDS, self.timeout.seconds),
+                    "connect": min(CONNECT_SECONDS, self.timeout.seconds),
                     "pool": self.timeout.seconds,
-                    "read": patience,
+                    "read": self.patience(request),
                     "write": self.timeout.seconds,
                 }
             },
         }
 
-    def _headers(self, more: Mapping[str, str], content: bytes | None) -> _Headers:
+    def patience(self, request: Request[object]) -> float:
+        """How long the server may be silent on *request*, in seconds."""
+        return self.timeout.seconds + max(request.waits.seconds, 0.0)
+
+    def headers(self, request: Request[object]) -> _Headers:
+        """Everything that is to be said of *request*."""
+        content = request.content
         headers: _Headers = [
             (b"Accept", b"application/json"),
             (b"User-Agent", self.user_agent.encode()),
@@ -88,7 +91,9 @@ class Options:
         if self.address.authorization is not None:
             headers.append((b"Authorization", self.address.authorization.encode()))
         # White space around a value does not count, and cannot be sent.
-        headers += [(name.encode(), value.strip().encode()) for name, value in more.items()]
+        headers += [
+            (name.encode(), value.strip().encode()) for name, value in request.headers.items()
+        ]
         return headers
 
     def pool_arguments(self) -> dict[str, Any]:
@@ -101,7 +106,7 @@ class Options:
             "ssl_context": context,
             "max_connections": self.connections,
             "max_keepalive_connections": self.connections,
-            "keepalive_expiry": _KEEP_IDLE_SECONDS,
+            "keepalive_expiry": KEEP_IDLE_SECONDS,
         }
 
 

@@ -124,5 +124,5 @@ def _size(saying: Saying) -> int:
 def gate_to(operations: Operations) -> Gate:
     """The gate over *operations*, which shall not try anything again by themselves."""
     if isinstance(operations, Client):
-        return ServerGate(operations.with_patience(0))
+        return ServerGate(operations.of_threads())
     return OperationsGate(operations)

@@ -191,7 +191,7 @@ def test_a_task_made_here_is_handed_out_without_a_search_for_it(
         while not dispatcher.waiting:
             pass
         dispatcher.offer(store.put(make_task("new")).stored)
-        assert ids(waiting.result(timeout=10)) == ["new"]
+        assert ids(waiting.result(timeout=60)) == ["new"]
     assert store.ready == []
 
 
@@ -348,7 +348,7 @@ def test_closing_answers_everybody_and_claims_no_more(
             pass
         fill(store, "t1")
         dispatcher.close()
-        assert [list(future.result(timeout=10)) for future in waiting] == [[], [], []]
+        assert [list(future.result(timeout=60)) for future in waiting] == [[], [], []]
     assert store.batches == []
     with pytest.raises(errors.ShuttingDown):
         dispatcher.claim(request())
@@ -436,5 +436,5 @@ def test_a_round_that_fails_unexpectedly_strands_nobody(
         while calls < 2:
             pass
         dispatcher.offer(store.put(make_task("new")).stored)
-        assert ids(waiting.result(timeout=10)) == ["new"]
+        assert ids(waiting.result(timeout=60)) == ["new"]
     dispatcher.close()
