@@ -18,12 +18,16 @@ from typing import Any
 import pytest
 
 from tasques import Client, Tasques
+from tasques.client.transport import Transport
 from tasques.core import errors
 from tests.serving import served
 from tools.ports import reserved_port
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
+
+# Python 3.12 and later warn of just what is tested here.
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 
 
 @pytest.fixture
@@ -78,6 +82,7 @@ def test_a_pool_belongs_to_its_process(url: str) -> None:
     with Client(url) as client:
         client.create("mail", "send")
         transport = client._transport
+        assert isinstance(transport, Transport)
         ours = id(transport._pool())
         assert in_a_child(lambda: id(transport._pool())) != ours
         assert id(transport._pool()) == ours
