@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -253,3 +255,15 @@ def test_memory_needs_no_thread() -> None:
         (task,) = app.claim("w1", ["mail"], block_for=0)
         app.done(task)
         assert threading.active_count() == before
+
+
+def test_an_application_over_memory_needs_neither_server_nor_cluster() -> None:
+    """Their libraries are extras, and are not looked for."""
+    program = (
+        "import sys; from tasques import Tasques; Tasques().create('a', 'b'); print(*sys.modules)"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "tasques.app.facade" in loaded
+    assert not {"falcon", "waitress", "elasticsearch", "elastic_transport"} & set(loaded)
