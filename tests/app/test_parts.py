@@ -81,7 +81,8 @@ def test_answers_are_those_of_the_server(stored: StoredTask) -> None:
         ({"any": [1, None, "x"]}, Any),
         (1.5, float),
     ],
-    ids=lambda value: str(value)[:30],
+    # Not the address of an object, which differs between workers of one run.
+    ids=lambda value: str(value).partition(" at 0x")[0][:30],
 )
 def test_values_come_back_as_they_were(value: object, declared: Any) -> None:
     """Of every type that is promised."""
