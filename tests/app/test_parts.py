@@ -62,6 +62,11 @@ def test_answers_are_those_of_the_server(stored: StoredTask) -> None:
     assert archived == read(TaskAnswer, encode_task(stored, is_archived=True))
 
 
+def _short(value: object) -> str:
+    # Without the address of an object, which differs between the workers of one run.
+    return str(value).partition(" at 0x")[0][:30]
+
+
 @pytest.mark.parametrize(
     ("value", "declared"),
     [
@@ -81,8 +86,7 @@ def test_answers_are_those_of_the_server(stored: StoredTask) -> None:
         ({"any": [1, None, "x"]}, Any),
         (1.5, float),
     ],
-    # Not the address of an object, which differs between workers of one run.
-    ids=lambda value: str(value).partition(" at 0x")[0][:30],
+    ids=_short,
 )
 def test_values_come_back_as_they_were(value: object, declared: Any) -> None:
     """Of every type that is promised."""
@@ -107,7 +111,7 @@ def test_values_come_back_as_they_were(value: object, declared: Any) -> None:
         (Line([Point("1", NOW)]), Line),  # type: ignore[arg-type]
         ({1: 2}, dict[int, int]),
     ],
-    ids=lambda value: str(value)[:30],
+    ids=_short,
 )
 def test_what_is_of_another_type_is_refused(value: object, declared: Any) -> None:
     """Where it is given, with the name of the argument."""
