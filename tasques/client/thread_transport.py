@@ -41,9 +41,13 @@ class _Kept:
         is_fresh = time.monotonic() - self.used_at < KEEP_IDLE_SECONDS
         return is_fresh and self._process == os.getpid() and self.connection.sock is not None
 
-    def __del__(self) -> None:
+    def close(self) -> None:
+        """Close this process's end."""
         with contextlib.suppress(OSError):
             self.connection.close()
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class ThreadTransport:
@@ -97,7 +101,11 @@ class ThreadTransport:
 
     def close(self) -> None:
         """Close the connection of this thread; that of another is closed when the thread ends."""
+        kept: _Kept | None = getattr(self._local, "kept", None)
         self._local.kept = None
+        if kept is not None:
+            # At once: an error's traceback may hold on to it.
+            kept.close()
 
     def _connection(self) -> _Kept:
         kept: _Kept | None = getattr(self._local, "kept", None)

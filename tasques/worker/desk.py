@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +34,8 @@ class Desk:
         self._lock = threading.Lock()
         #: Something is to be delivered.
         self._news = threading.Condition(self._lock)
+        #: When who waits for that looks again by itself.
+        self._news_at = math.inf
         #: A slot is free.
         self._room = threading.Condition(self._lock)
         #: All is done, or a limit has changed; for who watches.
@@ -45,9 +48,7 @@ class Desk:
             try:
                 yield self._ledger, self._clock()
             finally:
-                self._news.notify_all()
-                self._room.notify_all()
-                self._watch.notify_all()
+                self._wake_who_waits_for_this()
 
     @contextlib.contextmanager
     def look(self) -> Iterator[tuple[Ledger, float]]:
@@ -103,8 +104,10 @@ class Desk:
                 now = self._clock()
                 at = self._ledger.next_delivery_at()
                 if at <= now:
-                    return
+                    break
+                self._news_at = at
                 self._news.wait(self._until(at, now))
+            self._news_at = math.inf
 
     def wait_to_watch(self, at_most: float, is_over: Callable[[], bool]) -> None:
         """Until a limit is over, or everything is, or something happened that concerns the watch."""
@@ -120,6 +123,17 @@ class Desk:
             self._news.notify_all()
             self._room.notify_all()
             self._watch.notify_all()
+
+    def _wake_who_waits_for_this(self) -> None:
+        # Waking a thread for nothing costs more than finding out.
+        ledger = self._ledger
+        if ledger.next_delivery_at() < self._news_at:
+            self._news.notify()
+        if ledger.to_claim(self._clock()):
+            self._room.notify()
+        if ledger.is_stopping or ledger.is_finished:
+            self._watch.notify()
+            self._room.notify()
 
     def _until(self, at: float, now: float) -> float:
         # An instant that has passed is waited for no more by that, but by what is entered.

@@ -254,7 +254,9 @@ class Worker:
         at_most = min((each.seconds for each in limits if each is not None), default=3600.0)
         while not self._is_over():
             self._enforce_limits()
-            self._desk.wait_to_watch(max(at_most, 0.01), self._is_over)
+            until = self._last_words_until
+            left = at_most if until is None else min(at_most, until - time.monotonic())
+            self._desk.wait_to_watch(max(left, 0.01), self._is_over)
 
     def _is_over(self) -> bool:
         # Called with and without the lock; it only reads.

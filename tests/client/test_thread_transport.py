@@ -50,8 +50,7 @@ def test_nobody_listens() -> None:
 
 def test_no_answer_is_not_tried_again() -> None:
     """It may have been done; whoever asked decides."""
-    with Scripted([Drop(), Say(200, [])]) as server:
-        client = Client(server.url).of_threads()
+    with Scripted([Drop(), Say(200, [])]) as server, Client(server.url).of_threads() as client:
         with pytest.raises(AnswerLost):
             client.do(CLAIM)
         assert len(server.asked) == 1
@@ -61,8 +60,12 @@ def test_no_answer_is_not_tried_again() -> None:
 def test_what_the_server_says_is_heeded() -> None:
     """Its wish for a pause, and no redirection to elsewhere."""
     busy = Say(503, {"message": "full"}, {"Retry-After": "7"})
-    with Scripted([busy]) as server, pytest.raises(ServerUnavailable, match="full") as caught:
-        Client(server.url).of_threads().do(CLAIM)
+    with (
+        Scripted([busy]) as server,
+        Client(server.url).of_threads() as client,
+        pytest.raises(ServerUnavailable, match="full") as caught,
+    ):
+        client.do(CLAIM)
     assert caught.value.retry_after_seconds == 7
 
 
@@ -70,7 +73,8 @@ def test_credentials_and_a_path_below_which_it_is_served() -> None:
     """As with the pool."""
     with Scripted([Say(200, [])]) as server:
         address = server.url.replace("http://", "http://ann:secret@") + "/below"
-        Client(address).of_threads().do(CLAIM)
+        with Client(address).of_threads() as client:
+            client.do(CLAIM)
     (asked,) = server.asked
     assert asked.path == "/below/tasques/claims"
     assert asked.headers["Authorization"] == "Basic YW5uOnNlY3JldA=="
