@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
@@ -15,6 +15,7 @@ from tasques.app.declared import (
     SyncTask,
     is_async,
 )
+from tasques.app.middleware import Middleware
 from tasques.app.options import KindOptions
 from tasques.app.periodic import Periodic
 from tasques.app.retrying import RetryPolicy
@@ -65,6 +66,21 @@ class Declarations:
         raise NotImplementedError
 
     @property
+    def producing(self) -> Operations:
+        """
+        :attr:`operations`, with the middleware around what is enqueued.
+
+        Raises:
+            NotIncluded: If that is not known yet.
+        """
+        raise NotImplementedError
+
+    @property
+    def middleware(self) -> Sequence[Middleware]:
+        """What happens around enqueues and attempts, the outermost first."""
+        raise NotImplementedError
+
+    @property
     def tasks(self) -> Mapping[str, DeclaredTask[..., Any]]:
         """What is declared, by kind; those of included blueprints among them."""
         return MappingProxyType(self._tasks)
@@ -85,6 +101,8 @@ class Declarations:
         priority: int = 0,
         expires_in: DurationLike | None = None,
         retry: RetryPolicy | None = None,
+        soft_limit: DurationLike | None = None,
+        hard_limit: DurationLike | None = None,
         schedule: str | None = None,
         pass_context: Literal[False] = False,
     ) -> Declare: ...
@@ -100,6 +118,8 @@ class Declarations:
         priority: int = 0,
         expires_in: DurationLike | None = None,
         retry: RetryPolicy | None = None,
+        soft_limit: DurationLike | None = None,
+        hard_limit: DurationLike | None = None,
         schedule: str | None = None,
         pass_context: Literal[True],
     ) -> DeclareWithContext: ...
@@ -114,6 +134,8 @@ class Declarations:
         priority: int = 0,
         expires_in: DurationLike | None = None,
         retry: RetryPolicy | None = None,
+        soft_limit: DurationLike | None = None,
+        hard_limit: DurationLike | None = None,
         schedule: str | None = None,
         pass_context: bool = False,
     ) -> Any:
@@ -131,6 +153,10 @@ class Declarations:
             expires_in: One that waits longer is not worth starting any more.
             retry: Decides what follows a failure, seeing the error; see
                 :class:`~tasques.app.RetryOn`.
+            soft_limit: A body that runs longer gets ``tasques.worker.SoftTimeLimitExceeded``, where
+                it is; the worker's limit if not given.
+            hard_limit: An attempt that takes longer has failed, whatever its body does; the worker's
+                limit if not given.
             schedule: Have it done by a schedule besides, under the kind as its id; the function must
                 then do without arguments. See :meth:`~tasques.app.declared.DeclaredTask.periodic`.
             pass_context: Hand the function its :class:`~tasques.app.Context` as its first argument,
@@ -155,6 +181,8 @@ class Declarations:
                 priority=priority,
                 expires_in=expires_in,
                 retry=retry,
+                soft_limit=soft_limit,
+                hard_limit=hard_limit,
             )
             made = AsyncTask if is_async(function) else SyncTask
             declared: DeclaredTask[..., Any] = made(
@@ -207,9 +235,21 @@ class Blueprint(Declarations):
 
     @property
     def operations(self) -> Operations:
+        return self._included.operations
+
+    @property
+    def producing(self) -> Operations:
+        return self._included.producing
+
+    @property
+    def middleware(self) -> Sequence[Middleware]:
+        return () if self._home is None else self._home.middleware
+
+    @property
+    def _included(self) -> Declarations:
         if self._home is None:
             raise NotIncluded("no application has included the blueprint of this task")
-        return self._home.operations
+        return self._home
 
     def include_in(self, home: Declarations) -> None:
         """

@@ -58,6 +58,10 @@ def _expiry(value: DurationLike | None) -> Duration | None:
     return times.optional_duration(value, "expires_in")
 
 
+def _limit(value: DurationLike | None) -> Duration | None:
+    return times.optional_duration(value, "limit")
+
+
 @attrs.frozen(kw_only=True)
 class KindOptions:
     """
@@ -68,6 +72,8 @@ class KindOptions:
         timeout: How long a worker has, from its claim or its last report; None for the server's.
         expires_in: Not worth starting after so long from being enqueued; None for never.
         retry: Decides what follows a failure; None for the server's growing pause.
+        soft_limit: A body that runs longer gets an exception; None for the worker's limit.
+        hard_limit: An attempt that takes longer has failed; None for the worker's limit.
 
     Raises:
         InvalidInput: If no queue can have that name, or a duration is none.
@@ -80,6 +86,8 @@ class KindOptions:
     priority: int = 0
     expires_in: Duration | None = attrs.field(default=None, converter=_expiry)
     retry: RetryPolicy | None = None
+    soft_limit: Duration | None = attrs.field(default=None, converter=_limit)
+    hard_limit: Duration | None = attrs.field(default=None, converter=_limit)
 
     def of_task(self, said: EnqueueOptions) -> TaskOptions:
         """The options of one task, of which *said* is said in particular."""

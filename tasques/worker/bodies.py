@@ -17,6 +17,7 @@ from tasques.worker.attempts import Attempt, Finishing, Why, finishing_of
 from tasques.worker.desk import Desk
 from tasques.worker.limits import TaskCancelled, UnknownKind
 from tasques.worker.log_fields import fields
+from tasques.worker.rules import NO_LIMITS, Limits
 
 _log: Final = logging.getLogger("tasques.worker")
 
@@ -70,7 +71,7 @@ class Bodies:
 
     def begin(self, attempt: Attempt) -> bool:
         """Whether the body may run, as of now."""
-        return self._desk.begin(attempt)
+        return self._desk.begin(attempt, self._limits(attempt))
 
     def call(self, attempt: Attempt) -> Any:
         """
@@ -118,6 +119,13 @@ class Bodies:
 
     def _end(self, attempt: Attempt, ending: Ending) -> None:
         self._desk.end(attempt, _finishing(attempt, ending))
+
+    def _limits(self, attempt: Attempt) -> Limits:
+        declared = self.declared(attempt)
+        if declared is None:
+            return NO_LIMITS
+        soft, hard = declared.settings.soft_limit, declared.settings.hard_limit
+        return None if soft is None else soft.seconds, None if hard is None else hard.seconds
 
     def _context(self, attempt: Attempt) -> Context:
         return Context(

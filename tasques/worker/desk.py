@@ -13,6 +13,7 @@ from tasques.client import values
 from tasques.client.values import Object
 from tasques.worker.attempts import Attempt, Finishing
 from tasques.worker.ledger import Ledger
+from tasques.worker.rules import Limits
 
 Clock = Callable[[], float]
 
@@ -40,6 +41,7 @@ class Desk:
         self._room = threading.Condition(self._lock)
         #: All is done, or a limit has changed; for who watches.
         self._watch = threading.Condition(self._lock)
+        self._watch_at = math.inf
 
     @contextlib.contextmanager
     def open(self) -> Iterator[tuple[Ledger, float]]:
@@ -58,10 +60,13 @@ class Desk:
 
     # ------------------------------------------------------------------------ for bodies
 
-    def begin(self, attempt: Attempt) -> bool:
+    def begin(self, attempt: Attempt, limits: Limits) -> bool:
         """A body is about to run; False if it must not."""
         with self._lock:
-            return self._ledger.begin(attempt, self._clock())
+            begun = self._ledger.begin(attempt, self._clock(), limits)
+            if min(attempt.soft_at, attempt.hard_at) < self._watch_at:
+                self._watch.notify()
+            return begun
 
     def end(self, attempt: Attempt, finishing: Finishing) -> None:
         """A body has come to its end."""
@@ -109,13 +114,13 @@ class Desk:
                 self._news.wait(self._until(at, now))
             self._news_at = math.inf
 
-    def wait_to_watch(self, at_most: float, is_over: Callable[[], bool]) -> None:
+    def wait_to_watch(self, until: float, is_over: Callable[[], bool]) -> None:
         """Until a limit is over, or everything is, or something happened that concerns the watch."""
         with self._lock:
             now = self._clock()
-            if is_over() or self._ledger.is_finished:
-                return
-            self._watch.wait(min(self._until(self._ledger.next_limit_at(), now), at_most))
+            self._watch_at = min(self._ledger.next_limit_at(), until)
+            if not is_over() and self._watch_at > now:
+                self._watch.wait(self._until(self._watch_at, now))
 
     def wake(self) -> None:
         """Have everybody look again."""

@@ -28,7 +28,7 @@ from tasques.worker import rules as formulas
 from tasques.worker.attempts import Attempt, Finishing, Phase, Why, ending_of, finishing_of
 from tasques.worker.counters import Counters
 from tasques.worker.readings import Meaning, Reading
-from tasques.worker.rules import Rules
+from tasques.worker.rules import NO_LIMITS, Limits, Rules
 
 #: After an empty claim in a burst, while others still run, another look is taken so soon.
 _BURST_LOOK_SECONDS: Final = 1.0
@@ -118,14 +118,20 @@ class Ledger:
 
     # -------------------------------------------------------------------------- running
 
-    def begin(self, attempt: Attempt, now: float) -> bool:
-        """A body is about to run; False if it must not, since its task was given back meanwhile."""
+    def begin(self, attempt: Attempt, now: float, limits: Limits = NO_LIMITS) -> bool:
+        """
+        A body is about to run; False if it must not, since its task was given back meanwhile.
+
+        Args:
+            limits: Those of its kind; where it has none, the worker's count.
+        """
         if attempt.phase is not Phase.WAITING:
             return False
         attempt.phase = Phase.RUNNING
         attempt.started_at = now
-        attempt.soft_at = now + self.rules.soft_limit
-        attempt.hard_at = now + self.rules.hard_limit
+        soft, hard = limits
+        attempt.soft_at = now + (self.rules.soft_limit if soft is None else soft)
+        attempt.hard_at = now + (self.rules.hard_limit if hard is None else hard)
         return True
 
     def end(self, attempt: Attempt, finishing: Finishing, now: float) -> None:
@@ -285,6 +291,11 @@ class Ledger:
     def abandoned(self) -> Sequence[Attempt]:
         """Bodies that run on although their attempt has ended."""
         return list(self._abandoned.values())
+
+    @property
+    def is_empty_handed(self) -> bool:
+        """Whether the server has to be told of nothing."""
+        return not self._ended and not any(self._held())
 
     @property
     def undelivered(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -18,6 +18,10 @@ KEEP_ALIVE_SECONDS: Final = 15.0
 SHARE_OF_TIMEOUT: Final = 3.0
 #: A server's reaper is this late at the most, by which a claim has surely timed out.
 REAPER_SECONDS: Final = 120.0
+
+#: Seconds until a body gets an exception, and until its attempt has failed; None where nothing is said.
+Limits: TypeAlias = tuple[float | None, float | None]
+NO_LIMITS: Final[Limits] = (None, None)
 
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 10.0

@@ -17,6 +17,7 @@ it while asking the server or running a body.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import random
 import secrets
@@ -109,7 +110,7 @@ class Worker:
         self._teller = Teller(self._desk, self._gate, self._interrupt, lambda: self._is_closed)
         self._claim_trouble = Trouble("claiming", _log)
         self._is_closed = False
-        self._last_words_until: float | None = None
+        self._last_words_until = math.inf
         self._background: threading.Thread | None = None
         self._is_synced = not app.periodic_tasks
         self._knows_original = False
@@ -152,12 +153,15 @@ class Worker:
         seconds = (self.options.grace if grace is None else grace).seconds
         with self._desk.open() as (ledger, now):
             ledger.stop(now, seconds)
-            until = now + seconds + _LAST_WORDS_SECONDS
-            self._last_words_until = min(self._last_words_until or until, until)
+            # With nothing in hand only a claim is waited for, whose server may hang.
+            waits = 0.0 if ledger.is_empty_handed else seconds
+            until = now + waits + _LAST_WORDS_SECONDS
+            self._last_words_until = min(self._last_words_until, until)
 
     def is_alive(self) -> bool:
         """Whether its own threads run as they should."""
-        return self._is_closed or all(each.is_alive() for each in self._helpers)
+        has_ended = (each.ident is not None and not each.is_alive() for each in self._helpers)
+        return self._is_closed or not any(has_ended)
 
     def seen(self) -> Snapshot:
         """How it is now."""
@@ -249,19 +253,13 @@ class Worker:
     # ------------------------------------------------------------------------- watching
 
     def _watch(self) -> None:
-        limits = (self.options.soft_limit, self.options.hard_limit)
-        # A body that begins later cannot reach its limit sooner than so.
-        at_most = min((each.seconds for each in limits if each is not None), default=3600.0)
         while not self._is_over():
             self._enforce_limits()
-            until = self._last_words_until
-            left = at_most if until is None else min(at_most, until - time.monotonic())
-            self._desk.wait_to_watch(max(left, 0.01), self._is_over)
+            self._desk.wait_to_watch(self._last_words_until, self._is_over)
 
     def _is_over(self) -> bool:
         # Called with and without the lock; it only reads.
-        until = self._last_words_until
-        return self._ledger.is_finished or (until is not None and time.monotonic() >= until)
+        return self._ledger.is_finished or time.monotonic() >= self._last_words_until
 
     def _enforce_limits(self) -> None:
         with self._desk.look() as (ledger, now):
@@ -277,7 +275,8 @@ class Worker:
             self._desk.wake()
 
     def _abandon(self, attempt: Attempt) -> None:
-        error = HardTimeLimitExceeded(f"it ran longer than {self.options.hard_limit}")
+        seconds = attempt.hard_at - attempt.started_at
+        error = HardTimeLimitExceeded(f"it ran longer than {seconds:g} seconds")
         finishing = self._bodies.finishing_of_error(attempt, error)
         with self._desk.open() as (ledger, _):
             ledger.abandon(attempt, finishing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -305,6 +306,27 @@ def test_the_hard_limit_fails_what_does_not_end(app: Tasques, start: Start) -> N
     release.set()
     assert eventually(lambda: worker.seen().abandoned == 0)
     assert first.get().state is State.FAILED
+
+
+def test_the_limits_of_a_kind_count_before_those_of_the_worker(app: Tasques) -> None:
+    """Both ways: a kind may have shorter ones, and longer ones."""
+
+    @app.task(soft_limit="100ms")
+    def hasty() -> str:
+        with contextlib.suppress(SoftTimeLimitExceeded):
+            while True:
+                time.sleep(0.005)
+        return "stopped"
+
+    @app.task(soft_limit="10m")
+    def patient(seconds: float) -> str:
+        time.sleep(seconds)
+        return "whole"
+
+    slow = patient.enqueue(0.6)
+    fast = hasty.enqueue()
+    burst(app, soft_limit="300ms")
+    assert (fast.result(0), slow.result(0)) == ("stopped", "whole")
 
 
 # -------------------------------------------------------------------------------- stopping
