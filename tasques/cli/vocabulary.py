@@ -552,7 +552,7 @@ OPTIONS: Final = (
     Option(
         flags=("--health-port",),
         value="PORT",
-        meaning="Answer GET /health/live, /health/ready and /counters there; 0 for a free port.",
+        meaning="Answer GET /health/live, /health/ready, /counters and /metrics there; 0 for a free port.",
         read=_port,
     ),
     Option(

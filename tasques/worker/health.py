@@ -15,16 +15,19 @@ from tasques.worker.snapshot import Snapshot
 #: Whoever sends nothing is not waited for.
 _REQUEST_SECONDS: Final = 10.0
 
+_JSON: Final = "application/json; charset=utf-8"
+_EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
+
 
 class HealthServer:
     """
-    Answers ``GET /health/live``, ``/health/ready`` and ``/counters``; a context manager.
+    Answers ``GET /health/live``, ``/health/ready``, ``/counters`` and ``/metrics``; a context manager.
 
     - live: 200 while the worker's own threads run. A server of tasks that is down is no reason to be
       restarted.
     - ready: 200 if the last claim was answered and the worker is not stopping, else 503; either way with
       what runs.
-    - counters: what was counted since the worker began.
+    - counters: what was counted since the worker began; metrics: the same, and gauges, for Prometheus.
 
     Everything is readable by whoever reaches the port: ids and kinds of tasks, never their arguments.
 
@@ -45,6 +48,7 @@ class HealthServer:
                 "/health/live": lambda: _live(is_alive()),
                 "/health/ready": lambda: _ready(seen()),
                 "/counters": lambda: (HTTPStatus.OK, seen().document()["counters"]),
+                "/metrics": lambda: (HTTPStatus.OK, seen().exposition()),
             }
 
         self._server = ThreadingHTTPServer((host, port), Handler)
@@ -78,9 +82,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         page = self.pages.get(self.path.partition("?")[0], _nothing)
         status, said = page()
-        content = json.dumps(said).encode() + b"\n"
+        is_text = isinstance(said, str)
+        content = said.encode() if isinstance(said, str) else json.dumps(said).encode() + b"\n"
         self.send_response(status)
-        self.send_header("Content-Type", "application/json; charset=utf-8")
+        self.send_header("Content-Type", _EXPOSITION if is_text else _JSON)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

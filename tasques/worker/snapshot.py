@@ -53,6 +53,23 @@ class Snapshot:
         """The same, as JSON has it."""
         return attrs.asdict(self)
 
+    def exposition(self) -> str:
+        """The same for Prometheus, in its text format 0.0.4."""
+        counted = {f"{name}_total": number for name, number in attrs.asdict(self.counters).items()}
+        gauges = {
+            "slots": self.concurrency,
+            "running": len(self.running),
+            "undelivered": self.undelivered,
+            "abandoned": self.abandoned,
+            "server_reached": int(self.is_reached),
+        }
+        lines = [
+            f"# TYPE tasques_worker_{name} {kind}\ntasques_worker_{name} {number}\n"
+            for kind, numbers in (("counter", counted), ("gauge", gauges))
+            for name, number in numbers.items()
+        ]
+        return "".join(lines)
+
 
 def snapshot(worker: str, ledger: Ledger, now: float) -> Snapshot:
     """*ledger* at *now*."""

@@ -28,6 +28,13 @@ def get(server: HealthServer, path: str) -> tuple[int, dict[str, object]]:
             return error.code, json.load(error)
 
 
+def text(server: HealthServer, path: str) -> str:
+    address = f"http://127.0.0.1:{server.port}{path}"
+    with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
+        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        return str(answer.read(), "utf-8")
+
+
 def test_health_over_http(app: Tasques, start: Start) -> None:
     """Alive and ready, with what runs and what was counted; not ready once it stops."""
     begun, release = threading.Event(), threading.Event()
@@ -50,6 +57,8 @@ def test_health_over_http(app: Tasques, start: Start) -> None:
             (handle.id, "slow", "running")
         ]
         assert get(server, "/counters")[1]["claimed"] == 1
+        assert "\ntasques_worker_claimed_total 1\n" in text(server, "/metrics")
+        assert "\ntasques_worker_running 1\n" in text(server, "/metrics")
         assert get(server, "/else")[0] == 404
         worker.stop()
         assert get(server, "/health/ready")[0] == 503
