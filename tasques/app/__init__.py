@@ -10,6 +10,7 @@ Tasques as a library: one object over a server, a cluster or memory, and tasks t
 - :mod:`~tasques.app.context`, :mod:`~tasques.app.signals`, :mod:`~tasques.app.retrying`: what a task
   knows and may say while it runs; :mod:`~tasques.app.outcomes` and :mod:`~tasques.app.failures` say how
   its attempt ends, purely, for the worker and for tests.
+- :mod:`~tasques.app.middleware`: what is done around enqueues and attempts, such as tracing.
 - :mod:`~tasques.app.embedded`: commands carried out on a backend of this process, by
   :mod:`~tasques.app.calls`, :mod:`~tasques.app.rules` and :mod:`~tasques.app.answers`. Over HTTP the same
   commands are carried out by :class:`tasques.client.Client`.
@@ -21,6 +22,7 @@ from tasques.app.declared import AsyncTask, DeclaredTask, NotIncluded, Prepared,
 from tasques.app.facade import NobodyReaps, Tasques
 from tasques.app.failures import Failure, TaskFailed
 from tasques.app.handles import Handle, StillUnfinished
+from tasques.app.middleware import Enqueue, Middleware
 from tasques.app.outcomes import for_original, outcome_of_error, outcome_of_return
 from tasques.app.periodic import Periodic, Synced
 from tasques.app.retrying import RetryOn, RetryPolicy, exponential
@@ -31,9 +33,11 @@ __all__ = [
     "Blueprint",
     "Context",
     "DeclaredTask",
+    "Enqueue",
     "Failure",
     "GiveUp",
     "Handle",
+    "Middleware",
     "NobodyReaps",
     "NotIncluded",
     "Periodic",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
 
 import attrs
@@ -12,6 +12,7 @@ import attrs
 from tasques.app import conversion
 from tasques.app.context import Context, current_context, running_in
 from tasques.app.handles import Handle
+from tasques.app.middleware import Middleware, around_attempt
 from tasques.app.options import EnqueueOptions, KindOptions
 from tasques.app.outcomes import outcome_of_error, outcome_of_return
 from tasques.app.parameters import Parameters
@@ -41,6 +42,21 @@ class Home(Protocol):
         Raises:
             NotIncluded: If no application has included the blueprint.
         """
+        ...
+
+    @property
+    def producing(self) -> Operations:
+        """
+        :attr:`operations`, with the middleware around what is enqueued.
+
+        Raises:
+            NotIncluded: If no application has included the blueprint.
+        """
+        ...
+
+    @property
+    def middleware(self) -> Sequence[Middleware]:
+        """What happens around enqueues and attempts, the outermost first."""
         ...
 
     def declare_periodic(self, periodic: Periodic) -> None:
@@ -151,6 +167,11 @@ class DeclaredTask(Generic[P, Result]):
         """What carries its commands out."""
         return self._home.operations
 
+    @property
+    def producing(self) -> Operations:
+        """What enqueues it."""
+        return self._home.producing
+
     # ------------------------------------------------------------------------ for workers
 
     def invoke(self, context: Context, args: JsonObject | None) -> Any:
@@ -163,9 +184,8 @@ class DeclaredTask(Generic[P, Result]):
             InvalidInput: If *args* do not fit the function.
             Exception: Whatever the function raises.
         """
-        arguments = self.parameters.load(args)
-        with running_in(context):
-            return self._call(context, (), arguments)
+        with running_in(context), around_attempt(self._home.middleware, context.task):
+            return self._call(context, (), self.parameters.load(args))
 
     def ending(self, result: object) -> Ending:
         """
@@ -206,11 +226,11 @@ class AsyncTask(DeclaredTask[P, Result]):
         return cast("Coroutine[Any, Any, Result]", self._call(current_context(), args, kwargs))
 
     def invoke(self, context: Context, args: JsonObject | None) -> Coroutine[Any, Any, Result]:
-        return self._within(context, self.parameters.load(args))
+        return self._within(context, args)
 
-    async def _within(self, context: Context, arguments: dict[str, Any]) -> Result:
-        with running_in(context):
-            return cast("Result", await self._call(context, (), arguments))
+    async def _within(self, context: Context, args: JsonObject | None) -> Result:
+        with running_in(context), around_attempt(self._home.middleware, context.task):
+            return cast("Result", await self._call(context, (), self.parameters.load(args)))
 
 
 class Customised(Generic[P, Result]):
@@ -229,12 +249,12 @@ class Customised(Generic[P, Result]):
             TaskAlreadyExists: If the queue has a task of the given id.
         """
         prepared = self.prepare(*args, **kwargs)
-        return self._handle(self._declared.operations.do(prepared.command))
+        return self._handle(self._declared.producing.do(prepared.command))
 
     async def enqueue_async(self, *args: P.args, **kwargs: P.kwargs) -> Handle[Result]:
         """As :meth:`enqueue`."""
         prepared = self.prepare(*args, **kwargs)
-        return self._handle(await self._declared.operations.do_async(prepared.command))
+        return self._handle(await self._declared.producing.do_async(prepared.command))
 
     def prepare(self, *args: P.args, **kwargs: P.kwargs) -> Prepared[Result]:
         """The task that :meth:`enqueue` would create, for ``app.enqueue_many``."""

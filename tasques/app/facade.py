@@ -16,6 +16,7 @@ from tasques.app.declarations import Blueprint, Declarations
 from tasques.app.declared import Prepared, handle_of
 from tasques.app.embedded import DEFAULT_THREADS, Background, Embedded
 from tasques.app.handles import Handle
+from tasques.app.middleware import Middleware, Surrounded
 from tasques.app.options import EnqueueOptions, task_options
 from tasques.app.periodic import Synced, sync, sync_async
 from tasques.client import Client
@@ -95,6 +96,7 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(queue=queue)
+        self._middleware: tuple[Middleware, ...] = ()
         self.release = release
         self.url = _without_credentials(url)
         self._operations: Operations
@@ -143,6 +145,25 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
         """What carries commands out."""
         return self._operations
 
+    @property
+    def producing(self) -> Operations:
+        """:attr:`operations`, with the middleware around what is enqueued."""
+        if not self._middleware:
+            return self._operations
+        return Surrounded(self._operations, self._middleware)
+
+    @property
+    def middleware(self) -> Sequence[Middleware]:
+        return self._middleware
+
+    def use(self, middleware: Middleware) -> None:
+        """
+        Have *middleware* around every enqueue from here, and every attempt of a task of this application.
+
+        Within what was installed before. Not to be done while other threads use the application.
+        """
+        self._middleware = (*self._middleware, middleware)
+
     @contextlib.contextmanager
     def replaced(self, operations: Operations) -> Iterator[None]:
         """
@@ -157,18 +178,18 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
             self._operations = before
 
     def do(self, command: Command[Answer]) -> Answer:
-        return self._operations.do(command)
+        return self.producing.do(command)
 
     async def do_async(self, command: Command[Answer]) -> Answer:
-        return await self._operations.do_async(command)
+        return await self.producing.do_async(command)
 
     def do_many(self, commands: Sequence[Command[Answer]]) -> list[Answer | TasquesError]:
-        return self._operations.do_many(commands)
+        return self.producing.do_many(commands)
 
     async def do_many_async(
         self, commands: Sequence[Command[Answer]]
     ) -> list[Answer | TasquesError]:
-        return await self._operations.do_many_async(commands)
+        return await self.producing.do_many_async(commands)
 
     def close(self) -> None:
         """Let go of connections and threads; tasks in memory are gone."""
