@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
@@ -15,6 +15,7 @@ from tasques.app.declared import (
     SyncTask,
     is_async,
 )
+from tasques.app.middleware import Middleware
 from tasques.app.options import KindOptions
 from tasques.app.periodic import Periodic
 from tasques.app.retrying import RetryPolicy
@@ -62,6 +63,21 @@ class Declarations:
         Raises:
             NotIncluded: If that is not known yet.
         """
+        raise NotImplementedError
+
+    @property
+    def producing(self) -> Operations:
+        """
+        :attr:`operations`, with the middleware around what is enqueued.
+
+        Raises:
+            NotIncluded: If that is not known yet.
+        """
+        raise NotImplementedError
+
+    @property
+    def middleware(self) -> Sequence[Middleware]:
+        """What happens around enqueues and attempts, the outermost first."""
         raise NotImplementedError
 
     @property
@@ -219,9 +235,21 @@ class Blueprint(Declarations):
 
     @property
     def operations(self) -> Operations:
+        return self._included.operations
+
+    @property
+    def producing(self) -> Operations:
+        return self._included.producing
+
+    @property
+    def middleware(self) -> Sequence[Middleware]:
+        return () if self._home is None else self._home.middleware
+
+    @property
+    def _included(self) -> Declarations:
         if self._home is None:
             raise NotIncluded("no application has included the blueprint of this task")
-        return self._home.operations
+        return self._home
 
     def include_in(self, home: Declarations) -> None:
         """
