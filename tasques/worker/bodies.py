@@ -42,6 +42,10 @@ class Runner(Protocol):
         ...
 
 
+def _nothing() -> None:
+    """Nothing is to be freed."""
+
+
 class Bodies:
     """
     What is declared, for whoever runs it.
@@ -85,14 +89,23 @@ class Bodies:
             raise UnknownKind(attempt.task.kind)
         return declared.invoke(self._context(attempt), attempt.task.args)
 
-    def returned(self, attempt: Attempt, result: object) -> None:
-        """The body has returned."""
+    def returned(
+        self, attempt: Attempt, result: object, freeing: Callable[[], None] = _nothing
+    ) -> None:
+        """
+        The body has returned.
+
+        Args:
+            freeing: Called just before the slot is free.
+        """
         declared = self.declared(attempt)
         if declared is not None:
-            self._end(attempt, declared.ending(result))
+            self._end(attempt, declared.ending(result), freeing)
 
-    def raised(self, attempt: Attempt, error: BaseException) -> None:
-        """The body has raised; or could not even be called."""
+    def raised(
+        self, attempt: Attempt, error: BaseException, freeing: Callable[[], None] = _nothing
+    ) -> None:
+        """The body has raised, or could not even be called; as :meth:`returned`."""
         if attempt.unwanted is not None and isinstance(error, asyncio.CancelledError):
             error = TaskCancelled(attempt.unwanted.value)
         # Of what was not raised by mistake a traceback tells nothing.
@@ -105,7 +118,7 @@ class Bodies:
             exc_info=None if is_meant else error,
             extra=fields(attempt.task),
         )
-        self._end(attempt, self._ending_of(attempt, error))
+        self._end(attempt, self._ending_of(attempt, error), freeing)
 
     def finishing_of_error(self, attempt: Attempt, error: BaseException) -> Finishing:
         """How the attempt ends by *error*."""
@@ -117,8 +130,10 @@ class Bodies:
             return outcome_of_error(error, attempt=number)
         return declared.ending_of_error(error, attempt=number)
 
-    def _end(self, attempt: Attempt, ending: Ending) -> None:
-        self._desk.end(attempt, _finishing(attempt, ending))
+    def _end(self, attempt: Attempt, ending: Ending, freeing: Callable[[], None]) -> None:
+        finishing = _finishing(attempt, ending)
+        freeing()
+        self._desk.end(attempt, finishing)
 
     def _limits(self, attempt: Attempt) -> Limits:
         declared = self.declared(attempt)

@@ -82,11 +82,9 @@ class LoopRunner:
     async def _run(self, attempt: Attempt) -> None:
         try:
             body = self._awaited[attempt] = self._bodies.call(attempt)
-            result = await self._limited(attempt, body)
-        except BaseException as error:  # noqa: BLE001 - somebody else's code
+            self._bodies.returned(attempt, await self._limited(attempt, body))
+        except BaseException as error:  # noqa: BLE001 - an attempt always ends
             self._bodies.raised(attempt, error)
-        else:
-            self._bodies.returned(attempt, result)
         finally:
             self._tasks.pop(attempt, None)
             self._awaited.pop(attempt, None)

@@ -89,14 +89,17 @@ class ThreadRunner:
 
     def _work(self) -> None:
         while (attempt := self._waiting.get()) is not None:
+            work = _Work(self._idle, attempt)
             if self._bodies.begin(attempt):
-                self._run(attempt)
-            if attempt.is_abandoned:
+                self._run(work)
+            else:
+                work.free()
+            if not work.is_freed:
                 return
-            self._idle.release()
-            del attempt
+            del attempt, work
 
-    def _run(self, attempt: Attempt) -> None:
+    def _run(self, work: _Work) -> None:
+        attempt = work.attempt
         stretch = self._stretches[attempt] = _Stretch()
         try:
             try:
@@ -106,12 +109,32 @@ class ThreadRunner:
                     stretch.close()
             except BaseException as error:  # noqa: BLE001 - somebody else's code
                 stretch.close()
-                self._bodies.raised(attempt, error)
+                self._bodies.raised(attempt, error, work.free)
             else:
-                self._bodies.returned(attempt, result)
-        except SoftTimeLimitExceeded as error:
-            # It came while another was handled, before the stretch was closed.
+                self._bodies.returned(attempt, result, work.free)
+        except BaseException as error:  # noqa: BLE001 - an attempt always ends
+            # A limit that was over while something else was handled; or a fault of ours.
             stretch.close()
-            self._bodies.raised(attempt, error)
+            self._bodies.raised(attempt, error, work.free)
         finally:
             self._stretches.pop(attempt, None)
+
+
+class _Work:
+    """
+    An attempt, and whether its thread takes another afterwards.
+
+    The thread says that it is idle before the slot is free. Said after it, the next claim could find
+    nobody idle, and make a thread more than there are slots.
+    """
+
+    def __init__(self, idle: threading.Semaphore, attempt: Attempt) -> None:
+        self.attempt = attempt
+        self.is_freed = False
+        self._idle = idle
+
+    def free(self) -> None:
+        # One whose place another has taken is not used again.
+        if not self.is_freed and not self.attempt.is_abandoned:
+            self.is_freed = True
+            self._idle.release()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tasques.app import Context, GiveUp, Snooze, Tasques, current_context
+from tasques.app import Context, DeclaredTask, GiveUp, Snooze, Tasques, current_context
 from tasques.client import Task
 from tasques.core.tasks import EndReason, State
 from tasques.worker import SoftTimeLimitExceeded, TaskFilter, Worker
@@ -125,6 +125,29 @@ def test_a_result_that_json_cannot_say_is_a_failure(app: Tasques) -> None:
     handle = odd.enqueue()
     burst(app)
     assert handle.get().state is State.FAILED
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_fault_of_ours_ends_the_attempt_all_the_same(
+    app: Tasques, monkeypatch: pytest.MonkeyPatch, is_async: bool
+) -> None:
+    """Else it would be kept alive for ever."""
+
+    @app.task()
+    def thread() -> None:
+        pass
+
+    @app.task()
+    async def coroutine() -> None:
+        pass
+
+    def fails(self: object, result: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(DeclaredTask, "ending", fails)
+    handle = (coroutine if is_async else thread).enqueue()
+    burst(app)
+    assert failure(handle.get())["type"] == "MemoryError"
 
 
 def test_a_body_knows_its_attempt_and_the_log_too(
