@@ -7,6 +7,7 @@ Everything is read when it is asked for; between two scrapes it does nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import resources
 from typing import Final
 from wsgiref.types import WSGIApplication
 
@@ -23,7 +24,7 @@ from prometheus_client.registry import Collector
 from tasques.core.metrics import Distribution, MetricFamily, MetricKind
 from tasques.hookspecs import hookimpl
 
-__all__ = ["PrometheusPlugin", "plugin"]
+__all__ = ["PrometheusPlugin", "dashboard", "plugin"]
 
 PATH: Final = "/metrics"
 
@@ -60,6 +61,11 @@ class _Measurements(Collector):
         """All families, as of now."""
         for family in self._collect():
             yield as_metric(family)
+
+
+def dashboard() -> str:
+    """A dashboard of Grafana's for what servers and workers measure, as JSON to import there."""
+    return (resources.files(__name__) / "dashboard.json").read_text("utf-8")
 
 
 def as_metric(family: MetricFamily) -> Metric:
