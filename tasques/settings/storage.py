@@ -20,7 +20,9 @@ from tasques.settings.kinds import (
 )
 from tasques.settings.table import group, setting
 
-_NO_APM: Final = "The server sends nothing to an APM server."
+_NO_APM: Final = (
+    "The server sends nothing to an APM server by itself; the plugin `tasques-opentelemetry` does."
+)
 
 
 @attrs.frozen(kw_only=True)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from typing import Any
 
 import attrs
 import pytest
@@ -21,9 +22,9 @@ from tests.app.working import work
 class Stamping(Middleware):
     """Puts its name into the context of whatever is enqueued, and notes what it sees."""
 
-    def __init__(self, name: str = "stamp", seen: list[object] | None = None) -> None:
+    def __init__(self, name: str = "stamp", seen: list[Any] | None = None) -> None:
         self.name = name
-        self.seen: list[object] = [] if seen is None else seen
+        self.seen: list[Any] = [] if seen is None else seen
 
     @contextlib.contextmanager
     def enqueuing(self, enqueue: Enqueue) -> Iterator[None]:
@@ -86,7 +87,7 @@ def test_every_way_to_enqueue_is_surrounded(app: Tasques) -> None:
 
     asyncio.run(others())
     assert contexts(app) == [{"user": 1.5, "stamp": 1}, *[{"stamp": 0}] * 7]
-    told = [names for name, names in stamping.seen]  # type: ignore[misc]
+    told = [names for name, names in stamping.seen]
     assert [len(each) for each in told] == [1, 1, 2, 1, 1, 1, 1]
     assert {name for each in told for name in each} == {"TaskAnswer"}
 
@@ -103,7 +104,7 @@ def test_refusals_are_seen(app: Tasques) -> None:
     app.get("mail", "b")
     assert second == app.get("mail", "b")
     refused = "TaskAlreadyExists"
-    assert [names for _, names in stamping.seen] == [  # type: ignore[misc]
+    assert [names for _, names in stamping.seen] == [
         ["TaskAnswer"],
         [refused],
         [refused, "TaskAnswer"],
@@ -113,7 +114,7 @@ def test_refusals_are_seen(app: Tasques) -> None:
 @pytest.mark.parametrize("is_async", [False, True])
 def test_every_attempt_is_surrounded(app: Tasques, is_async: bool) -> None:
     """The first that is installed is the outermost; what the body raises is seen and told all the same."""
-    seen: list[object] = []
+    seen: list[Any] = []
 
     def fail(to: str) -> None:
         seen.append("body")
