@@ -132,7 +132,7 @@ def test_what_came_along_is_seen(tmp_path: Path) -> None:
         run([sys.executable, "-c", text], Path.cwd())
 
 
-@pytest.mark.parametrize("name", ["tasques-prometheus", "tasques-sqlite"])
+@pytest.mark.parametrize("name", plugin_names())
 def test_the_programs_of_the_plugins_run(name: str) -> None:
     """Each is found by its entry point; installed here too."""
     run([sys.executable, "-c", plugins.program(name)], Path.cwd())
