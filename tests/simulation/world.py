@@ -454,7 +454,8 @@ class World:
         cluster.down_until = cluster.full_until = cluster.busy_until = 0.0
         cluster.cut.clear()
         for shard in cluster.shards.values():
-            shard.gone_until = 0.0
+            # Not "never gone": a request that waited for it has a good excuse.
+            shard.gone_until = min(shard.gone_until, self.scheduler.now)
             if shard.isolated is not None:
                 if not shard.isolated.replaced:
                     shard.fail_over()
