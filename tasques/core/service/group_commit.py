@@ -25,31 +25,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 
-from tasques.core.listing import QueueSummary, TaskQuery
 from tasques.core.metrics import MetricFamily, MetricKind, Sample
 from tasques.core.ports import (
-    ClaimableQuery,
-    FinishedQuery,
     ReadOutcome,
     Rejected,
     Runtime,
-    StoreTraits,
     TaskStore,
     Unknown,
     Write,
     WriteOutcome,
 )
 from tasques.core.queues import QueueName
-from tasques.core.recurring import RecurringTaskId
 from tasques.core.service.batch_limits import DEFAULT_LIMITS, BatchLimits, urgency
 from tasques.core.service.group_read import GroupRead
 from tasques.core.service.lanes import Batch, Entry, Lane, Submission
 from tasques.core.service.queue_health import QueueHealth, Standing, Verdict, verdict
-from tasques.core.tasks import StoredTask, Task, TaskKey
-from tasques.core.values import Instant
+from tasques.core.service.store_layer import StoreLayer
+from tasques.core.tasks import Task, TaskKey
 
 
-class GroupCommit:
+class GroupCommit(StoreLayer):
     """
     A :class:`~tasques.core.ports.TaskStore` that sends the writes of all its callers in batches.
 
@@ -69,7 +64,7 @@ class GroupCommit:
     def __init__(
         self, store: TaskStore, runtime: Runtime, limits: BatchLimits = DEFAULT_LIMITS
     ) -> None:
-        self._store = store
+        super().__init__(store)
         self._runtime = runtime
         self._limits = limits
         self._lock = runtime.condition()
@@ -100,46 +95,9 @@ class GroupCommit:
             samples=(Sample((), waiting),),
         )
 
-    @property
-    def traits(self) -> StoreTraits:
-        """The store's."""
-        return self._store.traits
-
     def get(self, keys: Sequence[TaskKey]) -> Sequence[ReadOutcome[Task]]:
         """The store's, asked together with what other callers ask for."""
         return self._reads.get(keys)
-
-    def find_claimable(self, queries: Sequence[ClaimableQuery]) -> Sequence[Sequence[StoredTask]]:
-        """The store's."""
-        return self._store.find_claimable(queries)
-
-    def find_timed_out(self, *, before: Instant, limit: int) -> Sequence[StoredTask]:
-        """The store's."""
-        return self._store.find_timed_out(before=before, limit=limit)
-
-    def find_finished(self, query: FinishedQuery) -> Sequence[StoredTask]:
-        """The store's."""
-        return self._store.find_finished(query)
-
-    def find_expired(self, *, before: Instant, limit: int) -> Sequence[StoredTask]:
-        """The store's."""
-        return self._store.find_expired(before=before, limit=limit)
-
-    def find_tasks(self, query: TaskQuery) -> Sequence[StoredTask]:
-        """The store's."""
-        return self._store.find_tasks(query)
-
-    def queue_names(self) -> frozenset[QueueName]:
-        """The store's."""
-        return self._store.queue_names()
-
-    def summarise(self, *, now: Instant) -> Sequence[QueueSummary]:
-        """The store's."""
-        return self._store.summarise(now=now)
-
-    def count_outstanding(self, queue: QueueName, recurring_task_id: RecurringTaskId) -> int:
-        """The store's."""
-        return self._store.count_outstanding(queue, recurring_task_id)
 
     # ------------------------------------------------------------------------------- coming in
 

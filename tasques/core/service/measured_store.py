@@ -11,35 +11,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from tasques.core.listing import QueueSummary, TaskQuery
 from tasques.core.metrics import LONG_SECONDS, SECONDS, SIZES
 from tasques.core.ports import (
     ClaimableQuery,
     Delete,
-    FinishedQuery,
-    ReadOutcome,
     Runtime,
-    StoreTraits,
     TaskStore,
     Write,
     WriteOutcome,
     Written,
 )
-from tasques.core.queues import QueueName
-from tasques.core.recurring import RecurringTaskId
 from tasques.core.service.meter import Counter, Meter
-from tasques.core.tasks import StoredTask, Task, TaskKey
+from tasques.core.service.store_layer import StoreLayer
+from tasques.core.tasks import StoredTask, Task
 from tasques.core.values import NANOSECONDS_PER_SECOND, Instant
 
 #: Verbs of writes that end a claim.
 _ENDS: Final = ("done", "failed", "time_out")
 
 
-class MeasuredTaskStore:
+class MeasuredTaskStore(StoreLayer):
     """A :class:`~tasques.core.ports.TaskStore` that hands on everything, and counts."""
 
     def __init__(self, store: TaskStore, runtime: Runtime, meter: Meter) -> None:
-        self._store = store
+        super().__init__(store)
         self._runtime = runtime
         self._meter = meter
         self._batch_size = meter.histogram(
@@ -64,11 +59,6 @@ class MeasuredTaskStore:
         )
         # Found again without building labels.
         self._counters: dict[tuple[str, type[WriteOutcome[Task]]], Counter] = {}
-
-    @property
-    def traits(self) -> StoreTraits:
-        """The store's."""
-        return self._store.traits
 
     def write(self, writes: Sequence[Write[Task]]) -> Sequence[WriteOutcome[Task]]:
         """Have them tried, and count what became of each."""
@@ -107,10 +97,6 @@ class MeasuredTaskStore:
         elif verb in _ENDS and claim.result is not None:
             self._ran.observe(_seconds(claim.claimed_at, claim.result.at))
 
-    def get(self, keys: Sequence[TaskKey]) -> Sequence[ReadOutcome[Task]]:
-        """The store's."""
-        return self._store.get(keys)
-
     def find_claimable(self, queries: Sequence[ClaimableQuery]) -> Sequence[Sequence[StoredTask]]:
         """The store's, timed."""
         began = self._runtime.monotonic()
@@ -118,34 +104,6 @@ class MeasuredTaskStore:
         self._search_seconds.observe(self._runtime.monotonic() - began)
         self._candidates.add(sum(len(each) for each in found))
         return found
-
-    def find_timed_out(self, *, before: Instant, limit: int) -> Sequence[StoredTask]:
-        """The store's."""
-        return self._store.find_timed_out(before=before, limit=limit)
-
-    def find_finished(self, query: FinishedQuery) -> Sequence[StoredTask]:
-        """The store's."""
-        return self._store.find_finished(query)
-
-    def find_expired(self, *, before: Instant, limit: int) -> Sequence[StoredTask]:
-        """The store's."""
-        return self._store.find_expired(before=before, limit=limit)
-
-    def find_tasks(self, query: TaskQuery) -> Sequence[StoredTask]:
-        """The store's."""
-        return self._store.find_tasks(query)
-
-    def queue_names(self) -> frozenset[QueueName]:
-        """The store's."""
-        return self._store.queue_names()
-
-    def summarise(self, *, now: Instant) -> Sequence[QueueSummary]:
-        """The store's."""
-        return self._store.summarise(now=now)
-
-    def count_outstanding(self, queue: QueueName, recurring_task_id: RecurringTaskId) -> int:
-        """The store's."""
-        return self._store.count_outstanding(queue, recurring_task_id)
 
 
 def _seconds(earlier: Instant, later: Instant) -> float:
