@@ -22,6 +22,7 @@ from tasques.core.service.recurring_service import (
 )
 from tasques.core.service.services import Services
 from tasques.core.tasks import ClaimId
+from tasques.schemas import defaulted
 from tasques.schemas.answers import TaskAnswer
 from tasques.schemas.queue_answers import (
     OutcomesAnswer,
@@ -153,7 +154,7 @@ def _create_recurring(
     new = NewRecurringTask(
         id=asked.id,
         schedule_expression=asked.schedule_expression,
-        definition=rules.definition(asked.task_definition, services.defaults),
+        definition=defaulted.definition(asked.task_definition, services.defaults),
         skip_if_outstanding_tasks_exist=asked.skip_if_outstanding_tasks_exist or False,
         catch_up=asked.catch_up or CatchUp.LAST,
     )
@@ -178,7 +179,7 @@ def _update_recurring(
     changes = RecurringTaskChanges(
         schedule_expression=asked.schedule_expression,
         definition=(
-            None if definition is None else rules.definition(definition, services.defaults)
+            None if definition is None else defaulted.definition(definition, services.defaults)
         ),
         skip_if_outstanding_tasks_exist=asked.skip_if_outstanding_tasks_exist,
         catch_up=asked.catch_up,

@@ -8,13 +8,14 @@ from typing import Final, TypeVar
 from tasques.client.commands.base import body
 from tasques.core.errors import Fault, InvalidInput
 from tasques.core.queues import QueueName, WorkerId, queue_name, task_id
-from tasques.core.recurring import RecurringTaskId, TaskDefinition
+from tasques.core.recurring import RecurringTaskId
 from tasques.core.service.defaults import Defaults
 from tasques.core.service.waiting import ClaimRequest
 from tasques.core.tasks import MAX_PRIORITY, MAX_RETRY_TIMES, MIN_PRIORITY, NewTask, TaskKey
 from tasques.core.values import Duration
+from tasques.schemas import defaulted
 from tasques.schemas.converter import read
-from tasques.schemas.requests import ClaimBody, NewTaskBody, TaskDefinitionBody
+from tasques.schemas.requests import ClaimBody, NewTaskBody
 
 Model = TypeVar("Model")
 
@@ -88,22 +89,7 @@ def new_task(asked: NewTaskBody, defaults: Defaults) -> NewTask:
     """
     if not _is_plainly_right(asked):
         asked = checked(asked)
-    return NewTask(
-        queue=asked.queue,
-        kind=asked.kind,
-        id=asked.id,
-        retry_times=defaults.retry_times if asked.retry_times is None else asked.retry_times,
-        priority=asked.priority or 0,
-        processing_timeout=(
-            defaults.processing_timeout
-            if asked.processing_timeout is None
-            else asked.processing_timeout
-        ),
-        run_at=asked.run_at,
-        expires_at=asked.expires_at,
-        args=asked.args,
-        context=asked.context,
-    )
+    return defaulted.new_task(asked, defaults)
 
 
 def _is_plainly_right(asked: NewTaskBody) -> bool:
@@ -126,28 +112,6 @@ def _is_plainly_right(asked: NewTaskBody) -> bool:
     )
 
 
-def definition(asked: TaskDefinitionBody, defaults: Defaults) -> TaskDefinition:
-    """
-    What a recurring task makes, with the defaults for what is not said.
-
-    Raises:
-        InvalidInput: With every fault, as a server would have found it.
-    """
-    return TaskDefinition(
-        queue=asked.queue,
-        kind=asked.kind,
-        retry_times=defaults.retry_times if asked.retry_times is None else asked.retry_times,
-        priority=asked.priority or 0,
-        processing_timeout=(
-            defaults.processing_timeout
-            if asked.processing_timeout is None
-            else asked.processing_timeout
-        ),
-        args=asked.args,
-        context=asked.context,
-    )
-
-
 def claim_request(worker: str, asked: ClaimBody, defaults: Defaults) -> ClaimRequest:
     """
     What a worker wants, with the defaults for what is not said.
@@ -158,20 +122,7 @@ def claim_request(worker: str, asked: ClaimBody, defaults: Defaults) -> ClaimReq
     who = worker_id(worker)
     if not _is_plain_claim(asked):
         asked = checked(asked)
-    amount = defaults.claim_amount if asked.amount is None else asked.amount
-    default = amount if defaults.min_amount is None else defaults.min_amount
-    if asked.min_amount is not None and asked.min_amount > amount:
-        message = f"must not be more than the amount, {amount}"
-        raise InvalidInput(
-            [Fault("min_amount", "maximum", message)], f"min_amount: {message} (maximum)"
-        )
-    return ClaimRequest(
-        worker=who,
-        queues=asked.queues,
-        amount=amount,
-        min_amount=asked.min_amount or min(default, amount),
-        block_for=defaults.block_for if asked.block_for is None else asked.block_for,
-    )
+    return defaulted.claim_request(who, asked, defaults)
 
 
 def _is_plain_claim(asked: ClaimBody) -> bool:

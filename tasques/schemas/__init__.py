@@ -3,6 +3,7 @@ What travels over the wire, and the one strict way to read and write it; server 
 
 - :mod:`~tasques.schemas.fields`: what a field says about itself (description, bounds, example).
 - :mod:`~tasques.schemas.requests`: the bodies that clients send.
+- :mod:`~tasques.schemas.defaulted`: what they ask for, with the defaults for what they do not say.
 - :mod:`~tasques.schemas.answers`: the bodies that the server sends.
 - :mod:`~tasques.schemas.batch_requests`, :mod:`~tasques.schemas.batch_answers`: the same for many
   tasks at once, around whose items is an :mod:`~tasques.schemas.envelope`.

@@ -29,10 +29,10 @@ from tasques.core.tasks import TaskKey
 from tasques.schemas.batch_answers import Done, ItemAnswer, ItemOutcome, encode_items
 from tasques.schemas.batch_requests import FinishAction, FinishItem, NewTaskItem
 from tasques.schemas.converter import structure
+from tasques.schemas.defaulted import new_task
 from tasques.schemas.envelope import Envelope, Items
 from tasques.server import reading
 from tasques.server.errors import answer_to, status_of
-from tasques.server.tasks import new_task
 
 _log = logging.getLogger(__name__)
 

@@ -10,17 +10,15 @@ from typing import Final
 import falcon
 
 from tasques.core.errors import (
-    Fault,
-    InvalidInput,
     ShuttingDown,
     StoreUnavailable,
     Unavailable,
 )
-from tasques.core.queues import WorkerId
 from tasques.core.service.claims import ClaimDispatcher
 from tasques.core.service.defaults import Defaults
 from tasques.core.service.waiting import ClaimAnswer, ClaimRequest
 from tasques.core.tasks import StoredTask
+from tasques.schemas.defaulted import claim_request
 from tasques.schemas.requests import ClaimBody
 from tasques.schemas.task_json import encode_tasks
 from tasques.server import reading
@@ -59,7 +57,7 @@ class ClaimsResource:
         if parked is not None:
             return parked.tasks()
         worker = reading.worker_id(request)
-        wanted = self._wanted(worker, reading.body(request, ClaimBody))
+        wanted = claim_request(worker, reading.body(request, ClaimBody), self._defaults)
         parking = begin_parking(request)
         if parking is None:
             with self._waiting.place(wanted.block_for):
@@ -85,23 +83,6 @@ class ClaimsResource:
         parking.on_overdue = parked.give_up
         request.env[_PARKED_CLAIM] = parked
         return parking.park()
-
-    def _wanted(self, worker: WorkerId, body: ClaimBody) -> ClaimRequest:
-        """What is asked for, with the server's defaults for what is not said."""
-        amount = self._defaults.claim_amount if body.amount is None else body.amount
-        default = amount if self._defaults.min_amount is None else self._defaults.min_amount
-        if body.min_amount is not None and body.min_amount > amount:
-            message = f"must not be more than the amount, {amount}"
-            raise InvalidInput(
-                [Fault("min_amount", "maximum", message)], f"min_amount: {message} (maximum)"
-            )
-        return ClaimRequest(
-            worker=worker,
-            queues=body.queues,
-            amount=amount,
-            min_amount=body.min_amount or min(default, amount),
-            block_for=self._defaults.block_for if body.block_for is None else body.block_for,
-        )
 
 
 class ParkedClaim:

@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import falcon
 
-from tasques.core.recurring import CatchUp, StoredRecurringTask, TaskDefinition
+from tasques.core.recurring import CatchUp, StoredRecurringTask
 from tasques.core.service.defaults import Defaults
 from tasques.core.service.recurring_service import (
     NewRecurringTask,
     RecurringService,
     RecurringTaskChanges,
 )
+from tasques.schemas import defaulted
 from tasques.schemas.converter import encode, unstructure
 from tasques.schemas.recurring_answers import PreviewAnswer, recurring_task_answer
 from tasques.schemas.recurring_requests import NewRecurringTaskBody, RecurringTaskUpdateBody
-from tasques.schemas.requests import TaskDefinitionBody
 from tasques.schemas.task_json import encode_task
 from tasques.server import query, reading
 
 
 def _answer(response: falcon.Response, stored: StoredRecurringTask) -> None:
     response.data = encode(unstructure(recurring_task_answer(stored)))
-
-
-def _definition(body: TaskDefinitionBody, defaults: Defaults) -> TaskDefinition:
-    """What is asked for, with the server's defaults for what is not said."""
-    return TaskDefinition(
-        queue=body.queue,
-        kind=body.kind,
-        retry_times=defaults.retry_times if body.retry_times is None else body.retry_times,
-        priority=body.priority or 0,
-        processing_timeout=(
-            defaults.processing_timeout
-            if body.processing_timeout is None
-            else body.processing_timeout
-        ),
-        args=body.args,
-        context=body.context,
-    )
 
 
 class RecurringTasksResource:
@@ -54,7 +37,7 @@ class RecurringTasksResource:
             NewRecurringTask(
                 id=body.id,
                 schedule_expression=body.schedule_expression,
-                definition=_definition(body.task_definition, self._defaults),
+                definition=defaulted.definition(body.task_definition, self._defaults),
                 skip_if_outstanding_tasks_exist=body.skip_if_outstanding_tasks_exist or False,
                 catch_up=body.catch_up or CatchUp.LAST,
             )
@@ -85,7 +68,9 @@ class RecurringTaskResource:
         definition = body.task_definition
         changes = RecurringTaskChanges(
             schedule_expression=body.schedule_expression,
-            definition=None if definition is None else _definition(definition, self._defaults),
+            definition=None
+            if definition is None
+            else defaulted.definition(definition, self._defaults),
             skip_if_outstanding_tasks_exist=body.skip_if_outstanding_tasks_exist,
             catch_up=body.catch_up,
         )

@@ -7,7 +7,8 @@ import falcon
 from tasques.core.queues import queue_name, task_id
 from tasques.core.service.defaults import Defaults
 from tasques.core.service.task_service import TaskService
-from tasques.core.tasks import NewTask, StoredTask, TaskKey
+from tasques.core.tasks import StoredTask, TaskKey
+from tasques.schemas.defaulted import new_task
 from tasques.schemas.requests import FailureBody, NewTaskBody, ReportBody, SuccessBody
 from tasques.schemas.task_json import encode_task
 from tasques.server import query, reading
@@ -31,26 +32,6 @@ class TasksResource:
         response.status = falcon.HTTP_201
         new = new_task(body, self._defaults)
         _answer(response, self._tasks.create(new, idempotency_key=key))
-
-
-def new_task(body: NewTaskBody, defaults: Defaults) -> NewTask:
-    """What is asked for, with the server's defaults for what is not said."""
-    return NewTask(
-        queue=body.queue,
-        kind=body.kind,
-        id=body.id,
-        retry_times=defaults.retry_times if body.retry_times is None else body.retry_times,
-        priority=body.priority or 0,
-        processing_timeout=(
-            defaults.processing_timeout
-            if body.processing_timeout is None
-            else body.processing_timeout
-        ),
-        run_at=body.run_at,
-        expires_at=body.expires_at,
-        args=body.args,
-        context=body.context,
-    )
 
 
 class TaskResource:
