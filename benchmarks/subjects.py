@@ -12,8 +12,9 @@ from typing import Final, Protocol
 
 import attrs
 
+from benchmarks import original
 from benchmarks.cluster import Cluster
-from benchmarks.original import AS_SHIPPED, AT_ITS_BEST, OriginalServer, Tuning
+from benchmarks.original import AS_SHIPPED, AT_ITS_BEST, Tuning
 from benchmarks.processes import CommandServer, free_ports, listener, listens
 from benchmarks.proxy import Proxy
 from tools.ports import reserved_port
@@ -157,7 +158,7 @@ class Original:
         """With its own templates, and on Elasticsearch 8 with what its recurring tasks need."""
         allowed = {"persistent": {"indices.id_field_data.enabled": True}}
         cluster.change("/_cluster/settings", allowed)
-        server = OriginalServer(self.binary, cluster.urls[0], self.tuning)
+        server = original.server(self.binary, cluster.urls[0], self.tuning)
         try:
             server.set_up()
             if self.tuning.refresh_interval is not None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.original_server import HOW_TO_BUILD
 from tools.rollout.__main__ import main
-from tools.rollout.fleet import HOW_TO_BUILD
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "roll-out-beside-go.md").read_text("utf-8")
 

@@ -15,7 +15,7 @@ from tools.accounting.ledger import NANOSECONDS, instant
 from tools.elasticsearch_node import ElasticsearchNode, call
 from tools.leadership.audit import Discrepancy, Found, Judgement, Observed, judge, leaders
 from tools.leadership.fates import Fate, Hand, HandOver
-from tools.leadership.fleet import Fleet, OriginalServer, OurServer, Server
+from tools.leadership.fleet import Fleet, OurServer, Server, TheOriginal
 from tools.leadership.schedule import Plan, Slots, plans
 from tools.leadership.watch import JSON, Watcher
 from tools.leadership.work import Worker
@@ -191,9 +191,7 @@ class _Run:
         if options.original is not None:
             allow = {"persistent": {"indices.id_field_data.enabled": True}}
             call(options.elasticsearch_url, "PUT", "/_cluster/settings", allow)
-            original = OriginalServer(
-                "original", options.original, options.elasticsearch_url, lease
-            )
+            original = TheOriginal("original", options.original, options.elasticsearch_url, lease)
             self._stack.callback(original.close)
             servers.append(original)
         return Fleet(servers)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tools.accounting.client import OutOfTime
 from tools.elasticsearch_node import ElasticsearchNode, NodeUnavailable
+from tools.original_server import HOW_TO_BUILD
 from tools.rollout import documents
-from tools.rollout.fleet import HOW_TO_BUILD
 from tools.rollout.report import table
 from tools.rollout.run import Options, roll_out
 from tools.tasques_server import ServerUnavailable

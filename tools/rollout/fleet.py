@@ -1,22 +1,15 @@
 """The servers of both kinds, and which of them take requests."""
 
 import contextlib
-import json
 import random
-import subprocess
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from tools.original_server import OriginalServer
 from tools.rollout.ledger import Kind
 from tools.tasques_server import TasquesServer, elasticsearch_settings
-
-#: How to get the original server's binary.
-HOW_TO_BUILD = """\
-git clone https://github.com/lloydmeta/tasques
-cd tasques/app && CGO_ENABLED=0 go build -mod=mod -o tasques-go ."""
 
 #: What both kinds do faster than by default, so that much happens in little time.
 _QUICK = {
@@ -47,91 +40,21 @@ class OurServer(TasquesServer):
         super().__init__(settings)
 
 
-class OriginalServer(TasquesServer):
-    """
-    An original server, from a binary that was built elsewhere.
-
-    Its prefix is fixed, and on Elasticsearch 8 and later its list of recurring tasks works with
-    ``indices.id_field_data.enabled`` only.
-    """
+class TheOriginal(OriginalServer):
+    """An original server, as quick."""
 
     kind = Kind.ORIGINAL
 
     def __init__(self, binary: Path, elasticsearch_url: str, archive_older_than: str) -> None:
-        self._binary = binary
-        super().__init__()
-        address = self.url.partition("//")[2]
-        config = _original_config(address, elasticsearch_url, archive_older_than)
-        self._config_file = self._folder / "original.json"
-        self._config_file.write_text(json.dumps(config))
-
-    def readiness(self) -> int | None:
-        """200 as soon as it answers anything; it has no route for health."""
-        return None if super().readiness() is None else 200
-
-    def set_up(self) -> None:
-        """Have it make its templates."""
-        # It fails at Kibana, which comes last; whether the templates are there its start tells.
-        subprocess.run(
-            [str(self._binary), "setup", "--config", str(self._config_file)],
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-
-    def _command(self) -> list[str]:
-        return [str(self._binary), "--config", str(self._config_file)]
-
-    def _environment(self) -> dict[str, str]:
-        return {**super()._environment(), "ELASTIC_APM_ACTIVE": "false", "GIN_MODE": "release"}
+        settings = {
+            **_QUICK,
+            "logging.level": "warn",
+            "recurring.tasks_archiver.archive_older_than": archive_older_than,
+        }
+        super().__init__(binary, elasticsearch_url, settings)
 
 
-Server = OurServer | OriginalServer
-
-
-def _original_config(
-    address: str, elasticsearch_url: str, archive_older_than: str
-) -> Mapping[str, Any]:
-    """It has no defaults: what is missing is zero. Without a section for Kibana it crashes."""
-    page = {"scroll_size": 300, "scroll_ttl": "1m"}
-    recurring: dict[str, dict[str, Any]] = {
-        "leader_lock": {},
-        "timed_out_tasks_reaper": {**page},
-        "tasks_archiver": {"archive_older_than": archive_older_than, **page},
-        "recurring_tasks": {**page},
-    }
-    for name, value in _QUICK.items():
-        _, section, key = name.split(".")
-        recurring[section][key] = value
-    server = {
-        "bind_address": address,
-        "shutdown_timeout": "5s",
-        "logging": {"json": True, "level": "warn"},
-        "elasticsearch": {"addresses": [elasticsearch_url]},
-        "kibana": {"address": elasticsearch_url},
-        "tasks": {
-            "queues": {
-                "last_activity_tracker_max_size": 1000,
-                "refresh_if_last_touched_over": "30s",
-                "refresh_if_last_touched_under": "2s",
-            },
-            "defaults": {
-                "block_for": "3s",
-                "block_for_retry_min_wait": "100ms",
-                "block_for_retry_max_retries": 20,
-                "worker_processing_timeout": "30m",
-                "claim_amount": 1,
-                "claim_amount_search_multiplier": 5,
-                "retry_times": 25,
-                "version_conflict_retry_times": 500,
-            },
-        },
-        "recurring": recurring,
-        "lifecycle_setup": {"archived_tasks": {"enabled": False}},
-    }
-    return {"tasques": {"server": server}}
+Server = OurServer | TheOriginal
 
 
 class Fleet:

@@ -14,14 +14,14 @@ from typing import TypeVar
 from tools.rollout import documents, slots
 from tools.rollout.audit import Discrepancy, Fault, Found, Judgement, Observed, judge
 from tools.rollout.ending import Left, Readable, read
-from tools.rollout.fleet import NEVER, Fleet, OriginalServer, OurServer, Server
+from tools.rollout.fleet import NEVER, Fleet, OurServer, Server, TheOriginal
 from tools.rollout.ledger import Kind, Ledger
 from tools.rollout.plan import PHASES, Plan, Scheme, held_over, plans
 from tools.rollout.recurring import Recurring, ids
 from tools.rollout.watch import LeaderWatch
 from tools.rollout.work import WORKER_HEADER, Caller, Creations, Worker, arguments, produce
 
-_S = TypeVar("_S", OriginalServer, OurServer)
+_S = TypeVar("_S", TheOriginal, OurServer)
 
 _TICK_SECONDS = 0.25
 _PROGRESS_SECONDS = 10.0
@@ -289,7 +289,7 @@ class _Run:
         """Start what the phase needs and does not run yet; nothing is sent there before it begins."""
         older_than = f"{self._options.archive_seconds}s"
         if PHASES[phase].has_original and Kind.ORIGINAL not in self._servers:
-            original = self._kept(OriginalServer(self._options.binary, self._url, older_than))
+            original = self._kept(TheOriginal(self._options.binary, self._url, older_than))
             original.set_up()
             original.start()
             self._servers[Kind.ORIGINAL] = original
@@ -389,7 +389,7 @@ class _Run:
             self._retire(server)
         self._say("asking both for everything that is left")
         pair: list[Server] = [
-            self._kept(OriginalServer(self._options.binary, self._url, NEVER)),
+            self._kept(TheOriginal(self._options.binary, self._url, NEVER)),
             self._kept(OurServer(self._url, NEVER)),
         ]
         for server in pair:
