@@ -113,12 +113,23 @@ def test_many_over_pages(server: TasquesServer, run: Run, monkeypatch: pytest.Mo
         body = {"queue": "crowd", "kind": kind, "id": f"t{number}"}
         assert ask(server.url, "POST", "/tasques", body).status == 201
 
+    def listed(line: str) -> list[dict[str, Any]]:
+        return [json.loads(task) for task in run(line)]
+
     def ids(line: str) -> list[str]:
-        return [json.loads(task)["id"] for task in run(line)]
+        return [task["id"] for task in listed(line)]
+
+    def created(tasks: list[dict[str, Any]]) -> list[str]:
+        """When they were created, to the millisecond, which is what lists are ordered by."""
+        return [task["metadata"]["created_at"][:23] for task in tasks]
 
     everything = [f"t{number}" for number in range(35)]
-    assert ids("list crowd --all --order oldest --json") == everything
-    assert ids("list crowd --limit 12 --json") == everything[::-1][:12]
+    oldest = listed("list crowd --all --order oldest --json")
+    assert sorted(task["id"] for task in oldest) == sorted(everything)
+    assert created(oldest) == sorted(created(oldest))
+    newest = listed("list crowd --limit 12 --json")
+    assert len({task["id"] for task in newest}) == 12
+    assert created(newest) == created(oldest)[::-1][:12]
 
     dry = run("cancel crowd --all --kind odd --dry-run")
     assert (len(dry), dry[-1]) == (18, "17 would be changed")
