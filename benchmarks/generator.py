@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -61,7 +62,20 @@ def run(arguments: Sequence[str], *, limit_seconds: float) -> Json:
     Raises:
         LoadFailed: If it ends with an error, or takes longer than *limit_seconds*.
     """
-    command = [str(program()), *arguments]
+    return _printed([str(program()), *arguments], limit_seconds)
+
+
+def run_module(name: str, arguments: Sequence[str], *, limit_seconds: float) -> Json:
+    """
+    Run a module of Python as the load; the object that it prints.
+
+    Raises:
+        LoadFailed: As of :func:`run`.
+    """
+    return _printed([sys.executable, "-m", name, *arguments], limit_seconds)
+
+
+def _printed(command: Sequence[str], limit_seconds: float) -> Json:
     try:
         done = subprocess.run(
             command,

@@ -22,9 +22,10 @@ class Scenario:
     Attributes:
         name: What it is called on the command line.
         title: What happens, in a line.
-        load: Arguments of the load, as they would be typed.
+        load: Arguments of the load, as they would be typed; of the module, if there is one.
         figures: The first one is the headline.
         subjects: Who takes part, by name; whoever is not there is left out.
+        module: Of Python; it is run in place of the load, and prints an object like the load's.
         instead: Other arguments for single subjects, such as those for Elasticsearch alone.
         rounds: In so many rounds at most; None for all.
         nodes: Of the Elasticsearch that it needs.
@@ -38,6 +39,7 @@ class Scenario:
     load: str
     figures: tuple[Figure, ...]
     subjects: tuple[str, ...]
+    module: str | None = None
     instead: Mapping[str, str] = _NO_EXCEPTIONS
     rounds: int | None = None
     nodes: int = 1
@@ -235,6 +237,24 @@ SCENARIOS: Final = (
             *_per_task(),
         ),
         subjects=("ours", "again", "ours-p2", "other"),
+    ),
+    Scenario(
+        name="embedded",
+        title="the library on tasks in memory, without a server: create, claim, done",
+        load="",
+        module="benchmarks.embedded",
+        figures=(
+            Figure(label="create + claim + done µs", path="cpu.us_per_life", sums_up=True),
+            _rate("lives"),
+            *(
+                Figure(label=f"ready {each} ms", path=f"ready.{each}_ms", sums_up=True)
+                for each in ("p50", "p99")
+            ),
+            Figure(label="threads when ready", path="ready.threads"),
+            Figure(label="1,000 tests with the fixture s", path="fixtures.all_s", sums_up=True),
+            Figure(label="the fixture ms/test", path="fixtures.each_ms"),
+        ),
+        subjects=("embedded",),
     ),
     Scenario(
         name="deep",

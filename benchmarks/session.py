@@ -107,7 +107,7 @@ class _Session:
 
     def _warm_up(self, cluster: Cluster) -> None:
         seconds = self._plan.warm_up_seconds
-        servers = [subject for subject in self._plan.subjects if subject.name != "raw"]
+        servers = [it for it in self._plan.subjects if it.name not in ("raw", "embedded")]
         if not seconds or not servers:
             return
         before = cpu_seconds(cluster.pids)
@@ -162,9 +162,8 @@ class _Session:
         cluster.wipe()
         time.sleep(_PAUSE_SECONDS)
         busy, began = machine.busy_cores(), time.monotonic()
-        arguments = [*_addresses(target, cluster, scenario), *scenario.arguments(subject.kind)]
         try:
-            found = generator.run(arguments, limit_seconds=scenario.limit_seconds)
+            found = _loaded(scenario, subject, target, cluster)
         except generator.LoadFailed as error:
             result: Json = {}
             wrong: Sequence[str] = (f"the load failed: {error}",)
@@ -210,6 +209,15 @@ def _store(cluster: Cluster, result: Json) -> Json:
     if not (store and tasks):
         return store
     return {**store, "lost_per_task": round(store["refused"] / tasks, 5)}
+
+
+def _loaded(scenario: Scenario, subject: Subject, target: Target, cluster: Cluster) -> Json:
+    """What the load printed."""
+    own, limit = scenario.arguments(subject.kind), scenario.limit_seconds
+    if scenario.module is not None:
+        return generator.run_module(scenario.module, own, limit_seconds=limit)
+    arguments = [*_addresses(target, cluster, scenario), *own]
+    return generator.run(arguments, limit_seconds=limit)
 
 
 def _addresses(target: Target, cluster: Cluster, scenario: Scenario) -> Sequence[str]:

@@ -78,6 +78,20 @@ class Raw:
             server.close()
 
 
+@attrs.frozen(kw_only=True)
+class Embedded:
+    """The library alone: neither a server nor Elasticsearch."""
+
+    name: str = "embedded"
+    kind: str = "embedded"
+    about: str = "this library with its tasks in memory, in one process"
+
+    @contextlib.contextmanager
+    def started(self, cluster: Cluster) -> Iterator[Target]:
+        """Nothing is started."""
+        yield Target()
+
+
 class NaiveServer(TasquesServer):
     """Started by a launcher of its own, with the same arguments."""
 
@@ -221,6 +235,7 @@ OURS: Final[Sequence[Subject]] = (
     ),
     Ours(name="ours-p2", about="this server, 2 processes", processes=2),
     Ours(name="ours-p4", about="this server, 4 processes", processes=4),
+    Embedded(),
     Ours(name="two-servers", about="two of this server behind a proxy for TCP", servers=2),
 )
 

@@ -164,5 +164,9 @@ TARGETS: Final = (
     _at_least("library-worker", "lives/s", 1900),
     _plain("library-worker", "worker µs/task", 300),
     _plain("library-worker", "all together µs/task", 1000),
+    _plain("embedded", "create + claim + done µs", 100, subject="embedded"),
+    _plain("embedded", "ready p50 ms", 5, subject="embedded"),
+    _plain("embedded", "threads when ready", 0, subject="embedded"),
+    _plain("embedded", "1,000 tests with the fixture s", 5, subject="embedded"),
     _plain("soak", "claim p99, last ten minutes to first", 1.5),
 )

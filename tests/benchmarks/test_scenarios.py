@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -21,6 +22,9 @@ SUBJECTS = {subject.name for subject in (*OURS, *originals(Path("tasques-go")))}
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name)
 def test_its_arguments_are_the_loads(scenario: Scenario) -> None:
     """Every flag is one that the program has, and every load one that it knows."""
+    if scenario.module is not None:
+        assert importlib.util.find_spec(scenario.module) is not None
+        return
     for text in (scenario.load, *scenario.instead.values()):
         words = shlex.split(text)
         assert words[0] == "-scenario"
