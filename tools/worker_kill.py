@@ -3,6 +3,8 @@ Kills workers with SIGKILL while they work, and accounts for every task.
 
     python -m tools.worker_kill --tasks 500 --milliseconds 20 --kills 10
 
+Nothing is said of a timeout, unless by --timeout: what a killed worker held comes back after the default one.
+
 A server of its own, in memory unless a backend is named; workers as processes, with their default
 settings, killed at random and started again. Each body writes a line when it begins and when it ends, so
 that what ran is known from outside. In the end each task must be done, once; it may have been started
@@ -26,8 +28,10 @@ from pathlib import Path
 import attrs
 
 from tasques.app import Tasques
-from tasques.client import NewTask, Task
+from tasques.app.options import EnqueueOptions
+from tasques.client import Task
 from tasques.core.tasks import State
+from tasques.core.values import Duration
 from tools.tasques_server import TasquesServer
 
 _MODULE = """
@@ -52,7 +56,7 @@ class Plan:
     What to do; see the options of the command line.
 
     Attributes:
-        timeout: Of each task: how soon another worker gets what a killed one held.
+        timeout: Of each task: how soon another worker gets what a killed one held; empty for the default.
         patience: So many seconds after the last kill all must be done.
         seed: Of when whom is killed.
     """
@@ -61,7 +65,7 @@ class Plan:
     milliseconds: int = 20
     kills: int = 10
     workers: int = 2
-    timeout: str = "5s"
+    timeout: str = ""
     patience: float = 300.0
     seed: int = 0
     settings: Mapping[str, str] = attrs.field(factory=lambda: {"backend": "memory:"})
@@ -77,6 +81,7 @@ class Account:
         begun: How often bodies began; at least once for each task.
         twice: Tasks whose body began more than once.
         unaccounted: Done tasks of which no body ended in the attempt that the server counted.
+        timeout: Of the tasks.
         seconds: From the first kill until all were done.
     """
 
@@ -86,6 +91,7 @@ class Account:
     begun: int
     twice: int
     unaccounted: Sequence[str]
+    timeout: Duration
     seconds: float
 
     @property
@@ -97,7 +103,8 @@ class Account:
         return (
             f"{self.tasks} tasks, {self.kills} workers killed: {self.tasks - len(self.lost)} done, "
             f"{len(self.lost)} lost, {len(self.unaccounted)} done by nobody; bodies began "
-            f"{self.begun} times, {self.twice} tasks more than once; {self.seconds:.0f} s"
+            f"{self.begun} times, {self.twice} tasks more than once; {self.seconds:.0f} s "
+            f"with a timeout of {self.timeout}"
         )
 
 
@@ -109,24 +116,34 @@ def run(plan: Plan) -> Account:
         server = stack.enter_context(TasquesServer(dict(plan.settings)))
         module = _MODULE.format(url=server.url, seconds=plan.milliseconds / 1000)
         (folder / "kills.py").write_text(module)
-        app = stack.enter_context(Tasques(server.url))
+        app = stack.enter_context(Tasques(server.url, queue="kill"))
         _enqueue(app, plan)
+        timeout = app.get("kill", "0").processing_timeout
         workers = stack.enter_context(_workers(folder, plan.workers))
         began = time.monotonic()
         _kill(workers, folder, plan)
         _wait(app, plan)
-        return _account(app, folder, plan, time.monotonic() - began)
+        return _account(app, folder, plan, timeout, time.monotonic() - began)
 
 
 def _enqueue(app: Tasques, plan: Plan) -> None:
-    new = [
-        NewTask.of("kill", "work", id=str(number), processing_timeout=plan.timeout)
-        for number in range(plan.tasks)
-    ]
+    # As the workers' module declares it, whose default timeout is meant.
+    @app.task()
+    def work() -> int:
+        raise NotImplementedError
+
+    new = [work.options(**_said(plan, number)).prepare() for number in range(plan.tasks)]
     for place in range(0, len(new), 500):
-        for outcome in app.create_many(new[place : place + 500]):
+        for outcome in app.enqueue_many(new[place : place + 500]):
             if isinstance(outcome, Exception):
                 raise outcome
+
+
+def _said(plan: Plan, number: int) -> EnqueueOptions:
+    said: EnqueueOptions = {"id": str(number)}
+    if plan.timeout:
+        said["timeout"] = plan.timeout
+    return said
 
 
 def _start(folder: Path) -> subprocess.Popen[bytes]:
@@ -195,7 +212,7 @@ def _is_done(task: Task) -> bool:
     return task.state is State.DONE
 
 
-def _account(app: Tasques, folder: Path, plan: Plan, seconds: float) -> Account:
+def _account(app: Tasques, folder: Path, plan: Plan, timeout: Duration, seconds: float) -> Account:
     begun = collections.Counter(id for id, _ in _lines(folder, "begun"))
     ended = set(_lines(folder, "ended"))
     unaccounted = []
@@ -210,6 +227,7 @@ def _account(app: Tasques, folder: Path, plan: Plan, seconds: float) -> Account:
         begun=begun.total(),
         twice=sum(times > 1 for times in begun.values()),
         unaccounted=unaccounted,
+        timeout=timeout,
         seconds=seconds,
     )
 

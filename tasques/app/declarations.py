@@ -21,6 +21,7 @@ from tasques.app.periodic import Periodic
 from tasques.app.retrying import RetryPolicy
 from tasques.client.port import Operations
 from tasques.client.times import DurationLike
+from tasques.core.values import Duration
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -78,6 +79,11 @@ class Declarations:
     @property
     def middleware(self) -> Sequence[Middleware]:
         """What happens around enqueues and attempts, the outermost first."""
+        raise NotImplementedError
+
+    @property
+    def task_timeout(self) -> Duration | None:
+        """How long a worker has for a task of which nobody says it; None for the server's default."""
         raise NotImplementedError
 
     @property
@@ -147,8 +153,8 @@ class Declarations:
             kind: By what workers know it; the function's name if not given. Moving the function
                 does not change it, renaming does: tasks that wait under the old name are lost to it.
             retries: How often one is tried again after a failure; the server's default if not given.
-            timeout: How long a worker has, from its claim or its last report; the server's default
-                if not given.
+            timeout: How long a worker has, from its claim or its last report, and so how soon
+                another gets the task of one that was killed; the application's if not given.
             priority: The higher, the sooner one is claimed.
             expires_in: One that waits longer is not worth starting any more.
             retry: Decides what follows a failure, seeing the error; see
@@ -244,6 +250,10 @@ class Blueprint(Declarations):
     @property
     def middleware(self) -> Sequence[Middleware]:
         return () if self._home is None else self._home.middleware
+
+    @property
+    def task_timeout(self) -> Duration | None:
+        return None if self._home is None else self._home.task_timeout
 
     @property
     def _included(self) -> Declarations:

@@ -19,8 +19,9 @@ from tasques.app.parameters import Parameters
 from tasques.app.periodic import Periodic, PeriodicOptions
 from tasques.client.commands.tasks import CreateTask
 from tasques.client.port import Operations
-from tasques.client.values import Ending, Task
+from tasques.client.values import Ending, Task, TaskOptions
 from tasques.core.json_object import JsonObject
+from tasques.core.values import Duration
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -57,6 +58,11 @@ class Home(Protocol):
     @property
     def middleware(self) -> Sequence[Middleware]:
         """What happens around enqueues and attempts, the outermost first."""
+        ...
+
+    @property
+    def task_timeout(self) -> Duration | None:
+        """How long a worker has for a task of which nobody says it; None for the server's default."""
         ...
 
     def declare_periodic(self, periodic: Periodic) -> None:
@@ -162,6 +168,10 @@ class DeclaredTask(Generic[P, Result]):
     def _customised(self, options: EnqueueOptions) -> Customised[P, Result]:
         return Customised(self, options)
 
+    def task_options(self, said: EnqueueOptions) -> TaskOptions:
+        """The options of one of its tasks, of which *said* is said in particular."""
+        return self.settings.of_task(said, timeout=self._home.task_timeout)
+
     @property
     def operations(self) -> Operations:
         """What carries its commands out."""
@@ -263,7 +273,7 @@ class Customised(Generic[P, Result]):
             self._options.get("queue", declared.queue),
             declared.kind,
             declared.parameters.dump(args, kwargs),
-            declared.settings.of_task(self._options),
+            declared.task_options(self._options),
         )
         return Prepared(command=command, returned=declared.parameters.returned)
 

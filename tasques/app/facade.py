@@ -17,9 +17,9 @@ from tasques.app.declared import Prepared, handle_of
 from tasques.app.embedded import DEFAULT_THREADS, Background, Embedded
 from tasques.app.handles import Handle
 from tasques.app.middleware import Middleware, Surrounded
-from tasques.app.options import EnqueueOptions, task_options
-from tasques.app.periodic import Synced, sync, sync_async
-from tasques.client import Client
+from tasques.app.options import DEFAULT_TASK_TIMEOUT, EnqueueOptions, task_options
+from tasques.app.periodic import Periodic, Synced, sync, sync_async
+from tasques.client import Client, times
 from tasques.client.client import DEFAULT_PATIENCE
 from tasques.client.commands.base import Command
 from tasques.client.commands.tasks import CreateTask
@@ -31,6 +31,7 @@ from tasques.client.times import DurationLike
 from tasques.client.transport import DEFAULT_TIMEOUT
 from tasques.client.values import Object
 from tasques.core.errors import TasquesError
+from tasques.core.values import Duration
 from tasques.settings import Settings
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
         release: Of the application: a number that grows with each release, or 0. Periodic tasks
             that a newer release has declared are left as they are.
         queue: Where tasks go that do not say.
+        task_timeout: How long a worker has for a task that is declared here, from its claim or its
+            last report, where neither its kind nor its enqueue says so; None for the server's
+            default. A worker of this package reports by itself.
         settings: Of the services, for a backend held here; its own ``backend`` does not count.
         threads: For asynchronous calls on a backend held here.
         timeout: How long a server may be silent, beyond what it is asked to wait.
@@ -88,6 +92,7 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
         background: Background | None = None,
         release: int = 0,
         queue: str | None = None,
+        task_timeout: DurationLike | None = DEFAULT_TASK_TIMEOUT,
         settings: Settings | None = None,
         threads: int = DEFAULT_THREADS,
         timeout: DurationLike = DEFAULT_TIMEOUT,
@@ -96,6 +101,7 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(queue=queue)
+        self._task_timeout = times.optional_duration(task_timeout, "task_timeout")
         self._middleware: tuple[Middleware, ...] = ()
         self.release = release
         self.url = _without_credentials(url)
@@ -155,6 +161,10 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
     @property
     def middleware(self) -> Sequence[Middleware]:
         return self._middleware
+
+    @property
+    def task_timeout(self) -> Duration | None:
+        return self._task_timeout
 
     def use(self, middleware: Middleware) -> None:
         """
@@ -302,23 +312,30 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
         """
         return {
             id: sync(self._operations, declared, self.release)
-            for id, declared in self.periodic_tasks.items()
+            for id, declared in self._periodic_with_timeouts().items()
         }
 
     async def sync_periodic_async(self) -> dict[str, Synced]:
         """As :meth:`sync_periodic`."""
-        declared = self.periodic_tasks
+        declared = self._periodic_with_timeouts()
         done = await asyncio.gather(
             *(sync_async(self._operations, each, self.release) for each in declared.values())
         )
         return dict(zip(declared, done, strict=True))
+
+    def _periodic_with_timeouts(self) -> dict[str, Periodic]:
+        # One of a blueprint was declared before it was known whose application includes it.
+        return {
+            id: declared.with_timeout(self.task_timeout)
+            for id, declared in self.periodic_tasks.items()
+        }
 
     def _by_name(self, kind: str, args: Object | None, options: EnqueueOptions) -> CreateTask:
         known = self.tasks.get(kind)
         where = options.get("queue", self._queue if known is None else known.queue)
         if where is None:
             raise ValueError(f"say in which queue the task [{kind}] goes")
-        said = task_options(options) if known is None else known.settings.of_task(options)
+        said = task_options(options) if known is None else known.task_options(options)
         return CreateTask.of(where, kind, args, said)
 
     def _handles(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict, cast
+from typing import Any, Final, TypedDict, cast
 
 import attrs
 
@@ -13,6 +13,10 @@ from tasques.client.times import DurationLike, InstantLike
 from tasques.client.values import Object, TaskOptions
 from tasques.core.queues import queue_name
 from tasques.core.values import Duration
+
+#: How long a worker has for a task of which nobody says it. A worker of this package reports long
+#: before; so it is how soon a task comes back whose worker was killed.
+DEFAULT_TASK_TIMEOUT: Final = Duration.of_seconds(60)
 
 
 class EnqueueOptions(TypedDict, total=False):
@@ -69,7 +73,8 @@ class KindOptions:
 
     Attributes:
         retries: None for the server's default.
-        timeout: How long a worker has, from its claim or its last report; None for the server's.
+        timeout: How long a worker has, from its claim or its last report; None for the
+            application's.
         expires_in: Not worth starting after so long from being enqueued; None for never.
         retry: Decides what follows a failure; None for the server's growing pause.
         soft_limit: A body that runs longer gets an exception; None for the worker's limit.
@@ -89,11 +94,16 @@ class KindOptions:
     soft_limit: Duration | None = attrs.field(default=None, converter=_limit)
     hard_limit: Duration | None = attrs.field(default=None, converter=_limit)
 
-    def of_task(self, said: EnqueueOptions) -> TaskOptions:
-        """The options of one task, of which *said* is said in particular."""
+    def of_task(self, said: EnqueueOptions, *, timeout: Duration | None = None) -> TaskOptions:
+        """
+        The options of one task, of which *said* is said in particular.
+
+        Args:
+            timeout: Where neither that nor the kind has one; None for the server's.
+        """
         options: dict[str, Any] = {
             "retry_times": self.retries,
-            "processing_timeout": self.timeout,
+            "processing_timeout": timeout if self.timeout is None else self.timeout,
             "priority": self.priority or None,
         }
         if self.expires_in is not None and "expires_at" not in said:

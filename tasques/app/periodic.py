@@ -44,6 +44,7 @@ from tasques.client.port import Operations
 from tasques.client.values import Object, TaskOptions
 from tasques.core import errors
 from tasques.core.recurring import CatchUp
+from tasques.core.values import Duration
 from tasques.schemas.recurring_answers import RecurringTaskAnswer
 from tasques.schemas.recurring_requests import RecurringTaskUpdateBody, ScheduleExpression
 from tasques.schemas.requests import TaskDefinitionBody
@@ -123,6 +124,14 @@ class Periodic:
             skip_if_outstanding=said.get("skip_if_outstanding", False),
             catch_up=said.get("catch_up", CatchUp.LAST),
         )
+
+    def with_timeout(self, timeout: Duration | None) -> Periodic:
+        """The same, with *timeout* where its kind has none."""
+        said = self.options.get("processing_timeout")
+        options = TaskOptions(
+            **{**self.options, "processing_timeout": timeout if said is None else said}
+        )
+        return attrs.evolve(self, options=options)
 
     @property
     def digest(self) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import enum
 from datetime import UTC, date, datetime
+from typing import Any
 
 import attrs
 import pytest
@@ -229,6 +230,39 @@ def test_the_context_is_that_of_the_attempt(app: Tasques) -> None:
     work(app, "mail")
     assert seen == [(handle.id, 1, False, "ann")]
     assert current_context().task is None
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [({}, 60), ({"task_timeout": "5s"}, 5), ({"task_timeout": None}, 1800)]
+)
+def test_a_task_of_which_no_timeout_is_said_has_the_applications(
+    said: dict[str, Any], seconds: int
+) -> None:
+    """
+    A minute if that says none either, so that what a killed worker held comes back soon; the
+    server's if the application wants that.
+    """
+    app = Tasques("memory:", queue="mail", **said)
+    blueprint = Blueprint(queue="mail")
+
+    @app.task()
+    def send() -> None: ...
+
+    @app.task(timeout="7s")
+    def quick() -> None: ...
+
+    @blueprint.task(schedule="@daily")
+    def digest() -> None: ...
+
+    app.include(blueprint)
+    handles = [send.enqueue(), digest.enqueue(), app.enqueue("send")]
+    assert {each.get().processing_timeout.seconds for each in handles} == {seconds}
+    assert quick.enqueue().get().processing_timeout.seconds == 7
+    assert send.options(timeout="9s").enqueue().get().processing_timeout.seconds == 9
+    # Whoever runs this may not report.
+    assert app.enqueue("unheard-of").get().processing_timeout.seconds == 1800
+    app.sync_periodic()
+    assert app.run_recurring("digest").processing_timeout.seconds == seconds
 
 
 def test_blueprints_are_declared_apart() -> None:
