@@ -17,11 +17,13 @@ from tasques.core.metrics import MetricFamily
 from tasques.core.ports import Backend, Runtime
 from tasques.core.service.election import Leadership
 from tasques.core.service.filters import Filter
+from tasques.http_middleware import HttpMiddleware
 
 #: The version of what this file promises: the first number changes when a plugin may have to, the
-#: second when something is added. A plugin that needs more than the first version says which in an
-#: attribute ``TASQUES_API = (1, 0)``, and is refused at the start where that is not to be had.
-API_VERSION = (1, 0)
+#: second when something is added (1.1: ``tasques_http_middleware``). A plugin that needs more than the
+#: first version says which in an attribute ``TASQUES_API = (1, 0)``, and is refused at the start where
+#: that is not to be had.
+API_VERSION = (1, 1)
 
 #: The name under which pluggy and the entry points know this project.
 PROJECT = "tasques"
@@ -71,6 +73,18 @@ def tasques_wsgi() -> Mapping[str, WSGIApplication] | None:
     Asked for once, before requests are taken, and after ``tasques_metrics``. Each answers GET at
     exactly its path, behind the same credentials as the API, with the same request ids and log.
     A path that the server or another plugin has is an error at the start.
+    """
+
+
+@hookspec
+def tasques_http_middleware() -> Sequence[HttpMiddleware] | None:
+    """
+    Give middleware, which is asked about each request and told its answer; None for none.
+
+    Asked for once, before requests are taken. Middleware runs inline, in the order of installation,
+    outside of the check of credentials and of everything that plugins serve; see
+    :mod:`tasques.http_middleware` for what it sees, and for what its failure means. What is given and
+    is none is an error at the start.
     """
 
 

@@ -15,6 +15,7 @@ from tasques.core.service.election import Leadership
 from tasques.core.service.filters import Filter
 from tasques.core.service.meter import Meter
 from tasques.core.service.observers import Observer
+from tasques.http_middleware import HttpMiddleware
 from tasques.settings import Settings, backend_url
 
 if TYPE_CHECKING:
@@ -120,6 +121,31 @@ def filters(manager: pluggy.PluginManager) -> Sequence[Filter]:
     """What plugins let pass; in the order in which they were installed."""
     answers: list[Sequence[Filter] | None] = manager.hook.tasques_filters()
     return [each for answer in reversed(answers) for each in answer or ()]
+
+
+def http_middleware(manager: pluggy.PluginManager) -> Sequence[HttpMiddleware]:
+    """
+    What plugins want around requests; in the order in which they were installed.
+
+    Raises:
+        InvalidInput: If something is no middleware.
+    """
+    answers: list[Sequence[HttpMiddleware] | None] = manager.hook.tasques_http_middleware()
+    found: list[HttpMiddleware] = []
+    for answer in reversed(answers):
+        given: object = () if answer is None else answer
+        if not isinstance(given, Sequence):
+            raise _no_middleware(given)
+        for each in given:
+            if not isinstance(each, HttpMiddleware):
+                raise _no_middleware(each)
+            found.append(each)
+    return found
+
+
+def _no_middleware(given: object) -> errors.InvalidInput:
+    message = f"a plugin gave {given!r}, which is no sequence of HttpMiddleware"
+    return errors.InvalidInput([errors.Fault("tasques_http_middleware", "type", message)])
 
 
 def mounted(manager: pluggy.PluginManager, meter: Meter) -> Mapping[str, WSGIApplication]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from tasques.bootstrap.node import Node, build
 from tasques.bootstrap.plugins import (
     filters,
+    http_middleware,
     mounted,
     observers,
     open_backend,
@@ -94,7 +95,12 @@ def _serve_here(
         )
         options = server_options(settings)
         front = Front(
-            create_app(node.services, options, mounted=mounted(manager, node.services.meter)),
+            create_app(
+                node.services,
+                options,
+                mounted=mounted(manager, node.services.meter),
+                middleware=http_middleware(manager),
+            ),
             options,
             sockets,
         )

@@ -28,6 +28,7 @@ Everything that can go wrong, one class for each meaning.
         ├── OutcomeUnknown        a write was sent, and nobody knows whether it happened
         ├── Overloaded            this server has more than it can hold
         ├── FilterFailed          a plugin's filter that has to be asked cannot be
+        ├── MiddlewareFailed      a plugin's middleware that has to be asked cannot be
         ├── ClockUntrusted        this server's clock is too far from the store's
         └── ShuttingDown
 
@@ -265,6 +266,14 @@ class FilterFailed(Unavailable):
     def __init__(self, filter: str) -> None:
         super().__init__(f"The filter [{filter}] cannot be asked")
         self.filter = filter
+
+
+class MiddlewareFailed(Unavailable):
+    """A plugin's middleware that has to be asked cannot be."""
+
+    def __init__(self, middleware: str) -> None:
+        super().__init__(f"The middleware [{middleware}] cannot be asked")
+        self.middleware = middleware
 
 
 class ClockUntrusted(Unavailable):

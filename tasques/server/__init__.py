@@ -11,7 +11,8 @@ The HTTP server: a Falcon application, and waitress in front of it.
 - :mod:`~tasques.server.reading`: reading paths, headers and bodies;
   :mod:`~tasques.server.query`: and queries.
 - :mod:`~tasques.server.errors`: one table from an error to its status.
-- :mod:`~tasques.server.credentials`, :mod:`~tasques.server.middleware`: what surrounds a responder.
+- :mod:`~tasques.server.credentials`, :mod:`~tasques.server.middleware`,
+  :mod:`~tasques.server.plugged`: what surrounds a responder.
 - :mod:`~tasques.server.waiting`: how many claims may wait at once.
 - :mod:`~tasques.server.delivery`: a claim whose answer could not be sent is given back.
 - :mod:`~tasques.server.front`, :mod:`~tasques.server.channel`: waitress, with limits and drain.

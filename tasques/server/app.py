@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 from wsgiref.types import WSGIApplication
 
@@ -13,6 +13,7 @@ from falcon.routing import CompiledRouter
 from tasques.core.service.meter import Meter
 from tasques.core.service.operator_service import OperatorService
 from tasques.core.service.services import Services
+from tasques.http_middleware import HttpMiddleware
 from tasques.server import errors
 from tasques.server.batches import CreateManyResource, FinishManyResource
 from tasques.server.bodies import BodyBudgetMiddleware
@@ -31,6 +32,7 @@ from tasques.server.operations import (
     TasksOperationResource,
 )
 from tasques.server.options import ServerOptions
+from tasques.server.plugged import PluggedMiddleware
 from tasques.server.queues import (
     PauseQueueResource,
     QueuesResource,
@@ -67,6 +69,7 @@ def create_app(
     *,
     waiting: WaitingClaims | None = None,
     mounted: Mapping[str, WSGIApplication] | None = None,
+    middleware: Sequence[HttpMiddleware] = (),
 ) -> App:
     """
     The API as a WSGI application; it may be served by several threads.
@@ -75,9 +78,12 @@ def create_app(
         waiting: The places for waiting claims, for those who want to watch them; made of the
             options if not given.
         mounted: Applications of plugins by their paths.
+        middleware: Of plugins, the outermost first.
     """
     app: App = falcon.App(
-        media_type=CONTENT_TYPE, middleware=_middleware(options, services.meter), router=_Router()
+        media_type=CONTENT_TYPE,
+        middleware=_middleware(options, services.meter, middleware),
+        router=_Router(),
     )
     app.req_options.strip_url_path_trailing_slash = True
     errors.install(app)
@@ -141,13 +147,16 @@ def _operations(operators: OperatorService) -> Mapping[str, object]:
     return {**one, **many}
 
 
-def _middleware(options: ServerOptions, meter: Meter) -> list[Any]:
+def _middleware(
+    options: ServerOptions, meter: Meter, plugged: Sequence[HttpMiddleware]
+) -> list[Any]:
     """Outermost first: it sees the request first and the answer last."""
     users = Users(options.users)
     return [
         AccessLogMiddleware(),
         MeasuringMiddleware(meter),
         DeliveryMiddleware(),
+        *([PluggedMiddleware(plugged, meter)] if plugged else []),
         GzipMiddleware(),
         *([CredentialsMiddleware(users)] if users else []),
         PathMiddleware(),

@@ -88,7 +88,9 @@ def _on_http_error(
     """What Falcon itself refuses: routes, methods, malformed headers."""
     status = falcon.http_status_to_code(error.status)
     unknown = status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
-    _answer(response, status, NO_SUCH_ROUTE if unknown else error.description or error.title or "")
+    send_refusal(
+        response, status, NO_SUCH_ROUTE if unknown else error.description or error.title or ""
+    )
     for name, value in dict(error.headers or {}).items():
         response.set_header(name, value)
     if isinstance(error, falcon.HTTPMethodNotAllowed):
@@ -101,7 +103,7 @@ def _on_fault(
     request: falcon.Request, response: falcon.Response, error: Exception, params: dict[str, Any]
 ) -> None:
     _log.error("a request failed unexpectedly", exc_info=error)
-    _answer(
+    send_refusal(
         response,
         HTTPStatus.INTERNAL_SERVER_ERROR,
         f"The server failed unexpectedly; its log has more under [{request_id.current()}]",
@@ -118,7 +120,8 @@ def answer_to(error: errors.TasquesError) -> ErrorAnswer:
     return ErrorAnswer(message=str(error), faults=faults)
 
 
-def _answer(response: falcon.Response, status: int, message: str) -> None:
+def send_refusal(response: falcon.Response, status: int, message: str) -> None:
+    """Answer with *message*, in the form of the API's errors."""
     _send(response, status, ErrorAnswer(message=message))
 
 

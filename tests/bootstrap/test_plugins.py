@@ -14,6 +14,7 @@ from tasques.bootstrap.node import Node
 from tasques.bootstrap.plugins import (
     ensure_valid,
     filters,
+    http_middleware,
     mounted,
     observers,
     telling_of_leaders,
@@ -30,6 +31,7 @@ from tasques.core.service.waiting import ClaimRequest
 from tasques.core.tasks import NewTask
 from tasques.core.values import ZERO, Duration
 from tasques.hookspecs import hookimpl
+from tasques.http_middleware import HttpMiddleware
 from tasques.runtime import ThreadRuntime
 from tasques.settings import Settings
 from tasques.testing.fake_runtime import FakeRuntime
@@ -210,11 +212,23 @@ def test_a_plugin_for_another_version_of_the_hooks_stops_the_start(
         TASQUES_API = hookspecs.API_VERSION
 
     ensure_valid(manager_of(Same(), Attentive()))
-    with pytest.raises(InvalidInput, match=r"it needs version .* and this is 1\.0"):
+    with pytest.raises(InvalidInput, match=r"it needs version .* and this is 1\.1"):
         ensure_valid(manager_of(Other()))
 
 
-@pytest.mark.parametrize("hook", ["tasques_task_evnt", "tasques_task_event"])
+def test_a_plugin_for_an_earlier_version_of_the_same_number_is_taken() -> None:
+    """What was there in 1.0 is there in every 1.x."""
+
+    class Earlier:
+        TASQUES_API = (1, 0)
+
+    assert hookspecs.API_VERSION > Earlier.TASQUES_API
+    ensure_valid(manager_of(Earlier()))
+
+
+@pytest.mark.parametrize(
+    "hook", ["tasques_task_evnt", "tasques_task_event", "tasques_http_middleware"]
+)
 def test_a_hook_that_is_none_stops_the_start(hook: str) -> None:
     """A typing error in its name, or an argument that it has not."""
 
@@ -264,3 +278,30 @@ def test_two_plugins_cannot_share_a_path() -> None:
     assert list(found) == ["/one"]
     with pytest.raises(InvalidInput, match="is taken"):
         mounted(manager_of(One(), One()), Meter(FakeRuntime()))
+
+
+def gives(answer: object) -> object:
+    """A plugin whose hook for middleware gives *answer*."""
+
+    class Plugin:
+        @hookimpl
+        def tasques_http_middleware(self) -> object:
+            return answer
+
+    return Plugin()
+
+
+def test_middleware_is_in_the_order_of_installation() -> None:
+    """A plugin may have several, or none."""
+    one, two, three = (HttpMiddleware(name=name, on_request=lambda _: None) for name in "abc")
+    found = http_middleware(manager_of(gives([one, two]), gives(None), gives((three,))))
+    assert [each.name for each in found] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "answer", [print, HttpMiddleware(name="bare", on_request=lambda _: None), [print], [None]]
+)
+def test_middleware_that_is_none_stops_the_start(answer: object) -> None:
+    """Not the first request."""
+    with pytest.raises(InvalidInput, match="no sequence of HttpMiddleware"):
+        http_middleware(manager_of(gives(answer)))
