@@ -337,6 +337,6 @@ def test_the_asynchronous_twins_do_the_same(app: Tasques) -> None:
                 for task in tasks
             ]
         )
-        return [await each.result_async(timeout=5) for each in (one, two, named)]
+        return [await each.result_async(timeout=60) for each in (one, two, named)]
 
     assert asyncio.run(go()) == ["ann", "bob", "eve"]

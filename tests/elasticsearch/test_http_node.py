@@ -112,7 +112,7 @@ def test_many_threads_have_a_connection_each(serve) -> None:
 
     def talk(connection: socket.socket) -> None:
         connection.recv(65536)
-        everybody_is_here.wait(10)
+        everybody_is_here.wait(60)
         connection.sendall(OK)
         connection.recv(65536)
 

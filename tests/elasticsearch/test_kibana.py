@@ -216,7 +216,7 @@ def test_a_kibana_that_does_not_answer_is_given_up(
     assert kibana.TIMEOUT_SECONDS <= 60
     monkeypatch.setattr(kibana, "TIMEOUT_SECONDS", 0.05)
     over = threading.Event()
-    fake.before_answer = lambda: over.wait(10)
+    fake.before_answer = lambda: over.wait(60)
     try:
         with pytest.raises(ImportFailed, match="in time"):
             import_objects(fake.settings(), OBJECTS)

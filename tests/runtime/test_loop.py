@@ -41,7 +41,7 @@ def test_stopping_does_not_wait_for_a_pause() -> None:
 
     loop = Loop("test", step, ThreadRuntime())
     loop.start()
-    assert stepped.wait(10)
+    assert stepped.wait(60)
     assert loop.stop(Duration.of_seconds(10))
 
 
@@ -52,12 +52,12 @@ def test_a_step_that_does_not_end_is_not_waited_for_beyond_the_limit() -> None:
 
     def step() -> Duration:
         began.set()
-        hold.wait(10)
+        hold.wait(60)
         return MOMENT
 
     loop = Loop("test", step, ThreadRuntime())
     loop.start()
-    assert began.wait(10)
+    assert began.wait(60)
     assert not loop.stop(Duration.of_seconds(0.01))
     hold.set()
     assert loop.stop(Duration.of_seconds(10))
@@ -78,7 +78,7 @@ def test_a_step_that_fails_is_logged_counted_shown_and_tried_again(
 
     loop = Loop("test", step, ThreadRuntime(), after_error=MOMENT)
     loop.start()
-    assert recovered.wait(10)
+    assert recovered.wait(60)
     assert loop.stop(Duration.of_seconds(10))
     assert loop.errors == 1
     assert loop.last_error is None
@@ -109,7 +109,7 @@ def test_conditions_can_share_a_lock() -> None:
         thread = threading.Thread(target=enter)
         thread.start()
         assert not entered.wait(0.05)
-    assert entered.wait(10)
+    assert entered.wait(60)
     thread.join()
     with pytest.raises(TypeError):
         runtime.condition(object())  # type: ignore[arg-type]

@@ -112,8 +112,8 @@ def test_connections_beyond_the_limit_wait_for_their_turn(world: World, serve: S
     front = serve(create_app(world.services, ServerOptions()), waiting_claims=1)
     limit = ServerOptions(waiting_claims=1).connection_limit
     place = (front.addresses[0].host, front.addresses[0].port)
-    idle = [socket.create_connection(place, timeout=20) for _ in range(limit + 5)]
-    late = http.client.HTTPConnection(*place, timeout=20)
+    idle = [socket.create_connection(place, timeout=60) for _ in range(limit + 5)]
+    late = http.client.HTTPConnection(*place, timeout=60)
     late.connect()
     for each in idle:
         each.close()

@@ -70,7 +70,7 @@ def test_a_crowd_of_dripping_senders_holds_up_nobody(front: Front) -> None:
             with Wire(front) as honest:
                 assert honest.call("GET", "/health/live").status == 200
             took.append(perf_counter() - began)
-    assert sorted(took)[len(took) * 99 // 100] < 1
+    assert sorted(took)[len(took) * 99 // 100] < 10
 
 
 class Server:

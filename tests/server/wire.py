@@ -15,7 +15,7 @@ import attrs
 from tasques.server.front import Front
 
 #: No test waits longer than this for anything.
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 
 
 @attrs.frozen

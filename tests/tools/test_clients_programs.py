@@ -72,7 +72,7 @@ class TestDatabase:
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(database.url + path, content, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
@@ -119,7 +119,7 @@ def test_a_process_that_ends_by_itself_is_named(tmp_path: Path) -> None:
     with Programs(tmp_path) as programs:
         ended = programs.start("short", [sys.executable, "-c", "print('so'); raise SystemExit(3)"])
         programs.start("long", [sys.executable, "-c", "import time; time.sleep(600)"])
-        ended.wait(20)
+        ended.wait(60)
         assert programs.ended() == ["short ended with 3: so"]
         assert programs.stop() == ["short ended with 3: so"]
         assert programs.ended() == []

@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
 
 def get(url: str, **headers: str) -> str:
     """The text of an answer."""
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
         assert answer.headers["Content-Type"].startswith("text/plain")
         text: str = answer.read().decode()
     return text
@@ -28,7 +28,7 @@ def get(url: str, **headers: str) -> str:
 def post(url: str, body: object, **headers: str) -> None:
     """Send JSON."""
     request = urllib.request.Request(url, json.dumps(body).encode(), headers=headers)
-    with urllib.request.urlopen(request, timeout=10):
+    with urllib.request.urlopen(request, timeout=60):
         pass
 
 
