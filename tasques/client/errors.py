@@ -5,7 +5,7 @@ What can go wrong between here and a server, and what its refusals mean.
 
     TasquesError                    (tasques.core.errors)
     ├── Unavailable
-    │   ├── ServerUnavailable       not reached, or it said 503; what is known is in the message
+    │   ├── ServerUnavailable       not reached, or 503 or 429 was said; what is known is in the message
     │   └── OutcomeUnknown
     │       └── AnswerLost          sent, and no answer came: it may have been done
     └── ServerError                 an answer that is no answer to what was asked
@@ -128,7 +128,7 @@ def _general(reply: Reply, message: str) -> TasquesError:
             return Unauthorized("the server wants other credentials", status=status)
         case HTTPStatus.NOT_FOUND | HTTPStatus.METHOD_NOT_ALLOWED:
             return NoSuchRoute(f"the server does not know this: {shown}", status=status)
-        case HTTPStatus.SERVICE_UNAVAILABLE:
+        case HTTPStatus.SERVICE_UNAVAILABLE | HTTPStatus.TOO_MANY_REQUESTS:
             wish = 1 if reply.retry_after is None else reply.retry_after
             return ServerUnavailable(shown, retry_after_seconds=wish)
         case HTTPStatus.BAD_GATEWAY | HTTPStatus.GATEWAY_TIMEOUT:

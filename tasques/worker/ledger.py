@@ -76,13 +76,19 @@ class Ledger:
         self._is_asking = True
         self._asked_idle = not self._busy and not self._ended
 
-    def claim_failed(self, now: float) -> float:
-        """A claim came to nothing; gives the pause before the next one, in seconds."""
+    def claim_failed(self, now: float, wish: float = 0.0) -> float:
+        """
+        A claim came to nothing; gives the pause before the next one, in seconds.
+
+        Args:
+            wish: For how long the server wants not to be asked, in seconds.
+        """
         self._is_asking = False
         self._is_reached = False
         self.counters.claim_errors += 1
         self._claim_failures += 1
-        pause = self._pause(self._claim_failures)
+        # On top of what is wished, or all who were told the same would come at once.
+        pause = self._pause(self._claim_failures) + formulas.heeded(wish)
         self._no_claim_before = now + pause
         return pause
 

@@ -8,6 +8,7 @@ from typing import Final
 import attrs
 
 from tasques.client.errors import ServerError
+from tasques.client.retrying import NotReached
 from tasques.client.values import Task
 from tasques.core import errors
 from tasques.core.errors import TasquesError
@@ -81,6 +82,19 @@ def reading(outcome: Accepted | Task | TasquesError) -> Reading:
         is_doubtful=isinstance(outcome, errors.OutcomeUnknown),
         error=outcome,
     )
+
+
+def wish_of(error: Exception) -> float:
+    """
+    For how long a server that refused wants not to be asked, in seconds.
+
+    Of one that was not reached, or whose answer was lost, no wish is known.
+    """
+    if not isinstance(error, errors.Unavailable) or isinstance(
+        error, NotReached | errors.OutcomeUnknown
+    ):
+        return 0.0
+    return error.retry_after_seconds
 
 
 def _meaning(error: TasquesError) -> Meaning:

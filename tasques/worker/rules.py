@@ -26,6 +26,8 @@ NO_LIMITS: Final[Limits] = (None, None)
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 10.0
 _MOST_DOUBLINGS: Final = 30
+#: What a server asks for is heeded up to here.
+_LONGEST_WISH_SECONDS: Final = 60.0
 
 
 @attrs.frozen(kw_only=True)
@@ -110,6 +112,11 @@ def pause(failures: int, chance: float) -> float:
     doublings = min(failures - 1, _MOST_DOUBLINGS)
     longest: float = min(_FIRST_PAUSE_SECONDS * 2**doublings, _LONGEST_PAUSE_SECONDS)
     return longest / 2 + longest / 2 * chance
+
+
+def heeded(wish: float) -> float:
+    """How much of a server's *wish* not to be asked is granted, in seconds."""
+    return min(max(wish, 0.0), _LONGEST_WISH_SECONDS)
 
 
 def timeout_of(task: Task) -> float:

@@ -43,6 +43,7 @@ from tasques.worker.ledger import Ledger
 from tasques.worker.limits import HardTimeLimitExceeded
 from tasques.worker.log_fields import fields
 from tasques.worker.options import WorkerOptions
+from tasques.worker.readings import wish_of
 from tasques.worker.rules import Rules
 from tasques.worker.snapshot import Snapshot, snapshot
 from tasques.worker.telling import Teller
@@ -216,7 +217,7 @@ class Worker:
             tasks = self._gate.claim(self.id, self.options.queues, wanted, self._claim_wait())
         except Exception as error:  # noqa: BLE001 - no error of the server's ends a worker
             with self._desk.open() as (ledger, now):
-                pause = ledger.claim_failed(now)
+                pause = ledger.claim_failed(now, wish_of(error))
             self._claim_trouble.met(error, pause)
             return
         self._claim_trouble.over()

@@ -9,13 +9,14 @@ import pytest
 
 from tasques.client.commands.tasks import CompleteTask, FailTask, UnclaimTask
 from tasques.client.errors import AnswerLost, ServerError, ServerUnavailable
+from tasques.client.retrying import NotReached
 from tasques.client.values import Done, Failed
 from tasques.core import errors
 from tasques.core.json_object import JsonObject
 from tasques.worker import rules as formulas
 from tasques.worker.attempts import Attempt, Phase, Why, finishing_of
 from tasques.worker.ledger import Ledger
-from tasques.worker.readings import Accepted, reading
+from tasques.worker.readings import Accepted, reading, wish_of
 from tasques.worker.rules import Rules
 from tests.worker.claims import claimed_task
 
@@ -103,6 +104,27 @@ def test_a_failed_claim_is_tried_again_later_and_later() -> None:
     assert not reached(it)
     assert it.claimed([], now) == []
     assert reached(it)
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        (ServerUnavailable("full", retry_after_seconds=7), 7),
+        (ServerUnavailable("full", retry_after_seconds=100_000), 60),
+        (NotReached("no connection"), 0),
+        (AnswerLost("no answer"), 0),
+        (ServerError("a fault", status=500), 0),
+        (RuntimeError("a fault of ours"), 0),
+    ],
+)
+def test_a_server_that_wants_to_be_left_alone_is(error: Exception, seconds: int) -> None:
+    """For as long as it says, up to a minute; what it cannot have said is not heeded."""
+    it = ledger()
+    it.ask()
+    pause = it.claim_failed(0, wish_of(error))
+    assert pause == seconds + formulas.pause(1, chance=0.0)
+    assert it.to_claim(seconds) == 0
+    assert it.to_claim(pause) == 2
 
 
 @pytest.mark.parametrize("taken", [0, 1, 2])

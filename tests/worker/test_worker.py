@@ -333,6 +333,37 @@ def test_the_hard_limit_fails_what_does_not_end(app: Tasques, start: Start) -> N
     assert first.get().state is State.FAILED
 
 
+def test_a_thread_that_comes_back_after_its_hard_limit_is_not_used_again(
+    app: Tasques, start: Start
+) -> None:
+    """Its place is taken: used again, it would be one more than there are slots."""
+    release, threads = threading.Event(), []
+
+    @app.task(hard_limit="100ms", retries=0)
+    def stubborn() -> None:
+        threads.append(threading.current_thread())
+        release.wait(PATIENCE)
+
+    @app.task()
+    def quick() -> None:
+        threads.append(threading.current_thread())
+
+    first = stubborn.enqueue()
+    worker = start(concurrency=1)
+    assert first.wait(PATIENCE).state is State.DEAD
+    quick.enqueue().wait(PATIENCE)
+    release.set()
+    abandoned = threads[0]
+    assert eventually(lambda: worker.seen().abandoned == 0)
+    for _ in range(10):
+        quick.enqueue().wait(PATIENCE)
+    abandoned.join(PATIENCE)
+    assert not abandoned.is_alive()
+    assert len(threads) == 12
+    assert set(threads[1:]) == {threads[1]}
+    assert threads[1] is not abandoned
+
+
 def test_the_limits_of_a_kind_count_before_those_of_the_worker(app: Tasques) -> None:
     """Both ways: a kind may have shorter ones, and longer ones."""
 

@@ -48,7 +48,8 @@ def definition(
 
 def _refusal(id: str, status: int, message: str) -> errors.TasquesError | None:
     match status:
-        case 404 if not message.startswith("No such route"):
+        # Said by a server of tasks: a proxy's 404 says nothing of the recurring task.
+        case 404 if message.startswith("Could not find"):
             return errors.RecurringTaskNotFound(id)
         case 409 if message.startswith("Id already exists"):
             return errors.RecurringTaskAlreadyExists(id)

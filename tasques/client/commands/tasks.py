@@ -118,11 +118,12 @@ def task_refusal(
 ) -> errors.TasquesError | None:
     """The error about one task that a server's refusal stands for; None if it is another."""
     match status:
-        case 404 if not message.startswith("No such route"):
+        # Said by a server of tasks: a proxy's 404 says nothing of the task. So it is with 403.
+        case 404 if message.startswith("Could not find"):
             return errors.TaskNotFound(queue, id)
         case 403 if "under the claim" in message:
             return errors.ClaimNotCurrent(id, worker, claim_id=claim_id or "")
-        case 403:
+        case 403 if message:
             return errors.TaskNotOwned(id, worker)
         case 409:
             return errors.VersionConflict(id)
