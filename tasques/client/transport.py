@@ -18,6 +18,7 @@ import attrs
 import httpcore
 
 from tasques.client.address import Address
+from tasques.client.beside import beside
 from tasques.client.commands.base import Request
 from tasques.client.errors import AnswerLost, Reply
 from tasques.client.retrying import NotReached
@@ -91,9 +92,8 @@ class Options:
         if self.address.authorization is not None:
             headers.append((b"Authorization", self.address.authorization.encode()))
         # White space around a value does not count, and cannot be sent.
-        headers += [
-            (name.encode(), value.strip().encode()) for name, value in request.headers.items()
-        ]
+        for said in (request.headers, beside()):
+            headers += [(name.encode(), value.strip().encode()) for name, value in said.items()]
         return headers
 
     def pool_arguments(self) -> dict[str, Any]:

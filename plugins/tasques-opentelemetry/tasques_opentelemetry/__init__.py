@@ -5,7 +5,8 @@ Tasques by OpenTelemetry.
   one that works: ``app.use(OpenTelemetry())``. What goes along with a task, and how, is in
   :mod:`~tasques_opentelemetry.propagation`.
 - :mod:`~tasques_opentelemetry.server`: the plugin, which a server loads by itself; it gives the
-  :mod:`~tasques_opentelemetry.measurements` of the server to whom
+  :mod:`~tasques_opentelemetry.measurements` of the server, and a span for each of the
+  :mod:`~tasques_opentelemetry.requests` that it answers, to whom
   :mod:`~tasques_opentelemetry.providers` says.
 """
 

@@ -1,5 +1,6 @@
 """
-The trace that goes along with a task, in its context beside whatever else is there.
+The trace that goes along: with a task, in its context beside whatever else is there; with a request to
+a server, in its headers.
 
 Source: W3C Trace Context, https://www.w3.org/TR/trace-context/; the keys are its headers.
 """
@@ -7,6 +8,7 @@ Source: W3C Trace Context, https://www.w3.org/TR/trace-context/; the keys are it
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Final
 
 from opentelemetry import trace
@@ -54,3 +56,15 @@ def _has_trace(context: JsonObject | None) -> bool:
     if context is None or not any(f'"{name}"' in context.text for name in KEYS):
         return False
     return any(name in context.value() for name in KEYS)
+
+
+def current_headers() -> Mapping[str, str]:
+    """The headers that name the current span; none if there is none."""
+    carrier: dict[str, str] = {}
+    _W3C.inject(carrier)
+    return carrier
+
+
+def from_headers(headers: Mapping[str, str]) -> Context:
+    """Below the span that a request's *headers*, by lower-case names, name; below none otherwise."""
+    return _W3C.extract(headers, Context())

@@ -1,24 +1,34 @@
-"""The hooks, for a server: what it measures, to whom it is to be told."""
+"""The hooks, for a server: what it measures and which requests it answers, and who is to be told."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
+from opentelemetry.trace import TracerProvider
+
 from tasques.core.ports import Runtime
 from tasques.hookspecs import hookimpl
+from tasques.http_middleware import HttpMiddleware
 from tasques_opentelemetry.measurements import Collect, Measurements
-from tasques_opentelemetry.providers import meter_provider
+from tasques_opentelemetry.providers import meter_provider, tracer_provider
+from tasques_opentelemetry.requests import RequestSpans
 from tasques_opentelemetry.tracing import NAME
 
 
 class OpenTelemetryPlugin:
-    """The hooks of this plugin."""
+    """
+    The hooks of this plugin.
 
-    TASQUES_API = (1, 0)
+    Args:
+        tracer_provider: Makes the spans of requests; that of the settings if not given.
+    """
 
-    def __init__(self) -> None:
+    TASQUES_API = (1, 1)
+
+    def __init__(self, *, tracer_provider: TracerProvider | None = None) -> None:
+        self._tracer_provider = tracer_provider
         self._options: Mapping[str, object] = MappingProxyType({})
 
     # First, as whoever comes after the one that opens the backend is not asked.
@@ -31,6 +41,13 @@ class OpenTelemetryPlugin:
     def tasques_metrics(self, collect: Collect) -> None:
         """Have the measurements observed."""
         Measurements(collect, meter_provider(self._options).get_meter(NAME))
+
+    @hookimpl
+    def tasques_http_middleware(self) -> Sequence[HttpMiddleware]:
+        """Have a span for each request."""
+        provider = self._tracer_provider or tracer_provider(self._options)
+        spans = RequestSpans(provider.get_tracer(NAME))
+        return [HttpMiddleware(name="opentelemetry", on_request=spans.on_request)]
 
 
 plugin: Final = OpenTelemetryPlugin()

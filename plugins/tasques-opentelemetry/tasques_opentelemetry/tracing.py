@@ -2,7 +2,9 @@
 A span for each enqueue, and one for each attempt, in one trace.
 
 The attempt's parent is the enqueue, which it also links to; an attempt that follows a failed one in the
-same worker links to that too. Names and attributes are those of messaging.
+same worker links to that too. What is asked of a server meanwhile says in its headers which span it is for,
+so that a server which traces its requests goes on with the trace. Names and attributes are those of
+messaging.
 Source: https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
 """
 
@@ -31,9 +33,10 @@ from opentelemetry.util.types import AttributeValue
 
 from tasques.app import Enqueue, GiveUp, Middleware, Snooze
 from tasques.client import Task
+from tasques.client.beside import saying
 from tasques.client.commands.tasks import CreateTask
 from tasques.core.errors import TasquesError
-from tasques_opentelemetry.propagation import carried, with_trace
+from tasques_opentelemetry.propagation import carried, current_headers, with_trace
 
 NAME: Final = "tasques_opentelemetry"
 
@@ -66,7 +69,8 @@ class OpenTelemetry(Middleware):
         ) as span:
             enqueue.commands = tuple(_traced(command, span) for command in commands)
             try:
-                yield
+                with saying(current_headers):
+                    yield
             except BaseException as error:
                 if not enqueue.outcomes:
                     _fail(span, error)
@@ -87,7 +91,8 @@ class OpenTelemetry(Middleware):
             set_status_on_exception=False,
         ) as span:
             try:
-                yield
+                with saying(current_headers):
+                    yield
             except Snooze:
                 span.set_attribute("messaging.tasques.outcome", "returned")
                 raise

@@ -6,7 +6,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
+import pytest
+import tasques_opentelemetry.requests
 import tasques_opentelemetry.tracing
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "trace-tasks.md"
@@ -18,10 +21,17 @@ def test_its_program_runs() -> None:
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
 
 
-def test_every_attribute_is_explained() -> None:
-    """In the table."""
-    source = Path(tasques_opentelemetry.tracing.__file__).read_text()
-    names = set(re.findall(r'"((?:messaging|error)\.[a-z_.]+)"', source))
+@pytest.mark.parametrize(
+    "module",
+    [tasques_opentelemetry.tracing, tasques_opentelemetry.requests],
+    ids=lambda module: module.__name__,
+)
+def test_every_attribute_is_explained(module: ModuleType) -> None:
+    """In the tables."""
+    source = Path(str(module.__file__)).read_text()
+    names = set(
+        re.findall(r'"((?:messaging|error|http|url|client|user_agent)\.[a-z_.-]+)"', source)
+    )
     assert len(names) > 8
     table = "\n".join(line for line in PAGE.read_text().splitlines() if line.startswith("| `"))
     assert {name for name in names if f"`{name}`" not in table} == set()

@@ -11,12 +11,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import attrs
 import pytest
-from opentelemetry import metrics
+from opentelemetry import metrics, trace
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
-from tasques_opentelemetry.providers import ApmServer, meter_provider
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+)
+from tasques_opentelemetry.providers import ApmServer, meter_provider, tracer_provider
 
+from tools.elasticsearch_node import call
 from tools.tasques_server import TasquesServer
 
 
@@ -61,15 +65,19 @@ class ApmDouble:
 
 
 def _sent(path: str, authorization: str | None, body: bytes) -> Sent:
-    request = ExportMetricsServiceRequest.FromString(body)
-    (resource,) = request.resource_metrics
+    if path == "/v1/traces":
+        (spans,) = ExportTraceServiceRequest.FromString(body).resource_spans
+        resource = spans.resource
+        names = {span.name for scope in spans.scope_spans for span in scope.spans}
+    else:
+        (read,) = ExportMetricsServiceRequest.FromString(body).resource_metrics
+        resource = read.resource
+        names = {metric.name for scope in read.scope_metrics for metric in scope.metrics}
     return Sent(
         path=path,
         authorization=authorization,
-        resource={each.key: each.value.string_value for each in resource.resource.attributes},
-        names=frozenset(
-            metric.name for scope in resource.scope_metrics for metric in scope.metrics
-        ),
+        resource={each.key: each.value.string_value for each in resource.attributes},
+        names=frozenset(names),
     )
 
 
@@ -81,25 +89,30 @@ def apm() -> Iterator[ApmDouble]:
     made.close()
 
 
-def test_a_server_sends_what_it_measures(apm: ApmDouble) -> None:
+def test_a_server_sends_what_it_measures_and_answers(apm: ApmDouble) -> None:
     """To the address of the settings, with the token, under the original's name."""
     settings = {"backend": "memory:", "apm.address": f"{apm.url}/", "apm.secret_token": "hush"}
-    with TasquesServer(settings, environment={"OTEL_METRIC_EXPORT_INTERVAL": "100"}):
-        # It comes with the first request, which asked whether the server is ready.
-        sent = next(
-            each
-            for each in (apm.received.get(timeout=120) for _ in range(1_000))
-            if "tasques_request_seconds_count" in each.names
-        )
-    assert (sent.path, sent.authorization) == ("/v1/metrics", "Bearer hush")
-    assert sent.resource["service.name"] == "tasques"
-    assert sent.resource["service.instance.id"]
-    assert {"tasques_ready", "tasques_archived_total"} <= sent.names
+    often = {"OTEL_METRIC_EXPORT_INTERVAL": "100", "OTEL_BSP_SCHEDULE_DELAY": "100"}
+    found: dict[str, Sent] = {}
+    wanted = {"/v1/metrics": "tasques_request_seconds_count", "/v1/traces": "GET /tasques"}
+    with TasquesServer(settings, environment=often) as server:
+        assert call(server.url, "GET", "/tasques/mail/x")[0] == 404
+        while len(found) < len(wanted):
+            sent = apm.received.get(timeout=120)
+            # Measurements of a request come after it.
+            if any(name.startswith(wanted[sent.path]) for name in sent.names):
+                found[sent.path] = sent
+    for sent in found.values():
+        assert sent.authorization == "Bearer hush"
+        assert sent.resource["service.name"] == "tasques"
+    assert len({sent.resource["service.instance.id"] for sent in found.values()}) == 1
+    assert {"tasques_ready", "tasques_archived_total"} <= found["/v1/metrics"].names
 
 
 def test_without_an_address_it_is_the_program_s_own_provider() -> None:
     """So a server can be run under opentelemetry-instrument, or tell nobody."""
     assert meter_provider({"apm.address": None}) is metrics.get_meter_provider()
+    assert tracer_provider({"apm.address": None}) is trace.get_tracer_provider()
 
 
 def test_a_missing_exporter_is_said_and_stops_nothing(
@@ -110,6 +123,8 @@ def test_a_missing_exporter_is_said_and_stops_nothing(
     with caplog.at_level(logging.WARNING):
         assert meter_provider({"apm.address": "http://apm:8200"}) is metrics.get_meter_provider()
     assert "tasques-opentelemetry[otlp]" in caplog.text
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
+    assert tracer_provider({"apm.address": "http://apm:8200"}) is trace.get_tracer_provider()
 
 
 @pytest.mark.parametrize(
