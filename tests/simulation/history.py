@@ -16,7 +16,8 @@ from typing import Final
 
 import attrs
 
-from tests.simulation.auditor import LEGAL_WAIT, Violation
+from tasques.core.values import Instant
+from tests.simulation.auditor import LEGAL_WAIT, WAITING, Violation
 from tests.simulation.faults import Fault
 from tests.simulation.runtime import EPOCH
 from tests.simulation.workload import Size, Workload
@@ -79,9 +80,9 @@ def _play(world: World, size: Size) -> Verdict:
         until = FAULTS_UNTIL
         earliest = until + (SLOTS_SETTLE_WITHIN + 1.0 if size.owners else 0.0)
         while until < FAULTS_UNTIL + QUIET and not scheduler.stopped:
-            until += 2.0
+            until += 1.0
             scheduler.run(until)
-            if not workload.producing and until >= earliest and _is_drained(world):
+            if not workload.producing and until >= earliest and _is_at_rest(world):
                 break
         if not scheduler.stopped:
             wall = EPOCH + round(scheduler.now * 1e9)
@@ -108,10 +109,14 @@ def _play(world: World, size: Size) -> Verdict:
     return verdict
 
 
-def _is_drained(world: World) -> bool:
-    return all(
-        stored.document.state.is_final or stored.document.recurring_task_id is not None
-        for stored in world.auditor.all_tasks()
+def _is_at_rest(world: World) -> bool:
+    """Whether nothing more can happen that is not as it was: all is done, or later than the end."""
+    end = Instant(EPOCH + round((FAULTS_UNTIL + QUIET) * 1e9))
+    return not world.cluster.landing and all(
+        task.state.is_final
+        or task.recurring_task_id is not None
+        or (task.state in WAITING and task.run_at > end)
+        for task in (stored.document for stored in world.auditor.all_tasks())
     )
 
 

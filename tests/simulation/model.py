@@ -280,6 +280,7 @@ class Cluster:
         full_until: Its disk is full: reads only.
         busy_until: It answers 429.
         cut: Until when each node cannot reach it, by the node's number.
+        landing: Writes whose author has had some answer, and that have not landed yet.
         archives: The indices behind the archive's name, of which the last is written to.
     """
 
@@ -294,6 +295,7 @@ class Cluster:
         self.busy_until = 0.0
         self.cut: dict[int, float] = {}
         self.calls = 0
+        self.landing = 0
         self._restarts = 0
 
     def shard(self, kind: str, name: str) -> Shard:
@@ -404,7 +406,10 @@ class Cluster:
         is_create = isinstance(write, Create)
         delay = LATEST_CREATION * random if is_create else LATEST_LANDING * random**4
 
+        self.landing += 1
+
         def land() -> None:
+            self.landing -= 1
             if restarts == self._restarts and shard.gone_until <= scheduler.now:
                 shard.carry_out(write, scheduler.now)
 

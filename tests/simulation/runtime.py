@@ -245,11 +245,16 @@ class _Lock:
 
     def acquire(self) -> None:
         scheduler = self.scheduler
-        if scheduler.closed or scheduler.running is None:
+        actor = scheduler.running
+        if scheduler.closed or actor is None:
             return  # Nobody else runs: servers are put together between two steps.
         if scheduler.random() < _LOCK_SWITCHES:
             scheduler.block(scheduler.random() * _LOCK_PAUSE)
-        self.take()
+        if self.owner is not None:
+            self.take()
+            return
+        self.owner = actor
+        actor.holds += 1
 
     def take(self) -> None:
         actor = self.scheduler.running
@@ -279,15 +284,18 @@ class _Lock:
 class SimulatedCondition:
     """A :class:`~tasques.core.ports.Condition` among actors."""
 
-    __slots__ = ("_node", "_waiting", "lock")
+    __slots__ = ("_acquire", "_node", "_release", "_waiting", "lock")
 
     def __init__(self, lock: _Lock, node: Node) -> None:
         self.lock = lock
         self._node = node
         self._waiting: list[Actor] = []
+        # Looked up once: of all that a history does, this is done most often.
+        self._acquire = lock.acquire
+        self._release = lock.release
 
     def __enter__(self) -> bool:
-        self.lock.acquire()
+        self._acquire()
         return True
 
     def __exit__(
@@ -297,7 +305,7 @@ class SimulatedCondition:
         traceback: TracebackType | None,
         /,
     ) -> None:
-        self.lock.release()
+        self._release()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Give the lock back until notified, or until the node's clock says that it is over."""
@@ -345,10 +353,16 @@ class SimulatedRuntime:
         self._scheduler = scheduler
         self._node = node
         self._on_new_id = on_new_id
+        self._said = (-1.0, 0.0)
+        self._instant = Instant(EPOCH)
 
     def wall(self) -> Instant:
         """What this node's wall clock says."""
-        return Instant(self._node.wall(self._scheduler.now))
+        # It is asked several times between two steps, when no time passes.
+        node, asked = self._node, (self._scheduler.now, self._node.offset)
+        if asked != self._said:
+            self._said, self._instant = asked, Instant(node.wall(asked[0]))
+        return self._instant
 
     def monotonic(self) -> float:
         """Seconds on this node; time in pauses counts, and wall clocks that are set do not."""
