@@ -4,8 +4,8 @@ What can go wrong between here and a server, and what its refusals mean.
 ::
 
     TasquesError                    (tasques.core.errors)
-    ├── Unavailable
-    │   ├── ServerUnavailable       not reached, or 503 or 429 was said; what is known is in the message
+    ├── Unavailable                 and all of its subclasses, where a server names the trouble
+    │   ├── ServerUnavailable       not reached, or 503 or 429 was said without a name for it
     │   └── OutcomeUnknown
     │       └── AnswerLost          sent, and no answer came: it may have been done
     └── ServerError                 an answer that is no answer to what was asked
@@ -13,14 +13,16 @@ What can go wrong between here and a server, and what its refusals mean.
         ├── NoSuchRoute             an older server, an original one, or another program
         └── NotUnderstood           not in the form of a Tasques server's
 
-Everything that a server refuses on purpose is an error of :mod:`tasques.core.errors`, as within the
-process, with the server's words as its message.
+Everything that a server refuses on purpose, and every trouble that it names, is an error of
+:mod:`tasques.core.errors`, as within the process, with the server's words as its message.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Final
 
 import attrs
@@ -32,7 +34,11 @@ from tasques.core.errors import Fault, InvalidInput, TasquesError
 
 
 class ServerUnavailable(errors.Unavailable):
-    """The server could not be reached, or cannot do it right now."""
+    """
+    The server could not be reached, or cannot do it right now and does not say why.
+
+    An original one does not, nor does a proxy; of ours the error is that of :mod:`tasques.core.errors`.
+    """
 
     def __init__(self, message: str, *, retry_after_seconds: int = 1) -> None:
         super().__init__(message)
@@ -87,6 +93,20 @@ class Reply:
         return 200 <= self.status < 300
 
 
+#: What a server names, and how that is made of its message.
+_TROUBLES: Final[Mapping[str, Callable[[str], errors.Unavailable]]] = MappingProxyType(
+    {
+        "StoreUnavailable": errors.StoreUnavailable,
+        "StoreBlocked": errors.StoreBlocked,
+        "OutcomeUnknown": errors.OutcomeUnknown,
+        "Overloaded": errors.Overloaded,
+        "FilterFailed": lambda message: errors.FilterFailed(_bracketed(message)),
+        "MiddlewareFailed": lambda message: errors.MiddlewareFailed(_bracketed(message)),
+        "ClockUntrusted": errors.ClockUntrusted,
+        "ShuttingDown": errors.ShuttingDown,
+    }
+)
+
 #: As :class:`tasques.core.errors.Vetoed` has it.
 _VETO: Final = re.compile(r"Refused by \[(.*?)\]: (.*)", re.DOTALL)
 
@@ -95,6 +115,7 @@ _VETO: Final = re.compile(r"Refused by \[(.*?)\]: (.*)", re.DOTALL)
 class _Said:
     message: str = ""
     faults: tuple[Fault, ...] = ()
+    code: object = None  # of others' JSON it may be a number
 
 
 def refusal(command: Command[object], reply: Reply) -> TasquesError:
@@ -110,12 +131,29 @@ def refusal(command: Command[object], reply: Reply) -> TasquesError:
         if said.message:
             known.args = (said.message,)
         return known
-    return _general(reply, said.message)
+    return _trouble(reply, said) or _general(reply, said.message)
 
 
 def _veto(reply: Reply, message: str) -> errors.Vetoed | None:
     found = _VETO.match(message) if reply.status == HTTPStatus.FORBIDDEN else None
     return None if found is None else errors.Vetoed(found[1], found[2])
+
+
+def _trouble(reply: Reply, said: _Said) -> errors.Unavailable | None:
+    """The error that a server of ours has named."""
+    is_named = reply.status == HTTPStatus.SERVICE_UNAVAILABLE and isinstance(said.code, str)
+    make = _TROUBLES.get(str(said.code)) if is_named else None
+    if make is None:
+        return None
+    error = make(said.message)
+    error.args = (said.message,)
+    if reply.retry_after is not None:
+        error.retry_after_seconds = reply.retry_after
+    return error
+
+
+def _bracketed(message: str) -> str:
+    return message.partition("[")[2].partition("]")[0]
 
 
 def _general(reply: Reply, message: str) -> TasquesError:

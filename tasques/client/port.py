@@ -19,7 +19,8 @@ class Operations(Protocol):
     Guarantees:
 
     1. A command has the same answer and raises the same errors, whoever carries it out; only that
-       trouble behind a server is an :class:`~tasques.core.errors.Unavailable` that cannot say which.
+       trouble behind an original server is an :class:`~tasques.core.errors.Unavailable` that cannot
+       say which.
     2. Every method may be called from several threads, and after a fork. Of the asynchronous ones
        none blocks the event loop.
     3. An asynchronous call that is cancelled may have been carried out, or not. One that claims and

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tasques.client.commands.base import Repeat
-from tasques.client.errors import ServerUnavailable
+from tasques.client.errors import AnswerLost, ServerUnavailable
 from tasques.core import errors
 
 _FIRST_PAUSE_SECONDS: Final = 0.05
@@ -35,7 +35,7 @@ def may_repeat(repeat: Repeat, failure: Exception) -> bool:
         case Repeat.FREELY | Repeat.NAMED | Repeat.KEYED:
             return True
         case Repeat.IF_REFUSED:
-            return isinstance(failure, ServerUnavailable)
+            return not isinstance(failure, errors.OutcomeUnknown)
         case _:
             return False
 
@@ -77,7 +77,9 @@ class Tries:
         longest = min(_FIRST_PAUSE_SECONDS * 2**self._failed, _LONGEST_PAUSE_SECONDS)
         self._failed += 1
         pause = longest * self._chance()
-        if isinstance(failure, errors.Unavailable) and not isinstance(failure, NotReached):
-            wish = min(failure.retry_after_seconds, _LONGEST_WISH_SECONDS)
-            pause += wish if isinstance(failure, ServerUnavailable) else 0.0
+        # Where no answer came, there is no wish.
+        if isinstance(failure, errors.Unavailable) and not isinstance(
+            failure, NotReached | AnswerLost
+        ):
+            pause += min(failure.retry_after_seconds, _LONGEST_WISH_SECONDS)
         return None if now + pause > self._give_up_at else pause

@@ -245,6 +245,14 @@ class ErrorAnswer:
         default=None,
         metadata={ABOUT: About("Everything that is wrong with the input, where it was that.")},
     )
+    code: str | None = attrs.field(
+        default=None,
+        metadata={
+            ABOUT: About(
+                "With 503: which trouble it is, for machines; stable.", example="StoreUnavailable"
+            )
+        },
+    )
 
 
 @attrs.frozen(kw_only=True)

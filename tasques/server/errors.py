@@ -111,13 +111,18 @@ def _on_fault(
 
 
 def answer_to(error: errors.TasquesError) -> ErrorAnswer:
-    """What *error* says, with every fault if it is about the input."""
+    """
+    What *error* says, with every fault if it is about the input.
+
+    Trouble has its name besides: all of it is 503, and what a client had best do is not the same.
+    """
     faults = None
     if isinstance(error, errors.InvalidInput):
         faults = tuple(
             FaultAnswer(path=f.path, rule=f.rule, message=f.message) for f in error.faults
         )
-    return ErrorAnswer(message=str(error), faults=faults)
+    code = type(error).__name__ if isinstance(error, errors.Unavailable) else None
+    return ErrorAnswer(message=str(error), faults=faults, code=code)
 
 
 def send_refusal(response: falcon.Response, status: int, message: str) -> None:

@@ -254,6 +254,69 @@ def test_pauses_grow_and_end() -> None:
     assert wishing.pause(NotReached("x")) == 0.0
 
 
+def troubles() -> list[errors.Unavailable]:
+    """One of each class that a server can name."""
+    return [
+        kind("x") if kind in (errors.FilterFailed, errors.MiddlewareFailed) else kind("why not")
+        for kind in errors.Unavailable.__subclasses__()
+        if kind.__module__ == errors.__name__
+    ]
+
+
+@pytest.mark.parametrize("trouble", troubles(), ids=repr)
+def test_trouble_behind_a_server_is_told_by_its_name(trouble: errors.Unavailable) -> None:
+    """As within the process: class, words, attributes, and when to come back."""
+    named = {"message": str(trouble), "code": type(trouble).__name__}
+    with (
+        Scripted([Say(503, named, {"Retry-After": "9"})]) as server,
+        Client(server.url, patience=0) as client,
+        pytest.raises(type(trouble)) as caught,
+    ):
+        client.get("mail", "t1")
+    assert type(caught.value) is type(trouble)
+    assert str(caught.value) == str(trouble)
+    assert vars(caught.value) == {**vars(trouble), "retry_after_seconds": 9}
+
+
+@pytest.mark.parametrize("code", ["FromTheFuture", 14, None, ["StoreUnavailable"]])
+def test_trouble_without_a_known_name_is_the_server_s(code: object) -> None:
+    """A proxy's, a newer server's, an original one's; the words are not lost."""
+    with (
+        Scripted([Say(503, {"message": "later", "code": code})]) as server,
+        Client(server.url, patience=0) as client,
+        pytest.raises(ServerUnavailable, match="later"),
+    ):
+        client.get("mail", "t1")
+
+
+def test_only_what_is_not_known_to_have_been_done_is_in_doubt() -> None:
+    """After a server's own doubt, that the task is there already says nothing of who made it."""
+    doubt = Say(503, {"message": "who knows", "code": "OutcomeUnknown"})
+    full = Say(503, {"message": "full", "code": "StoreUnavailable"})
+    there = Say(409, {"message": "Task with Id [t1] already exists "})
+    for first, expected in ((doubt, errors.OutcomeUnknown), (full, errors.TaskAlreadyExists)):
+        with (
+            Scripted([first, there]) as server,
+            Client(server.url) as client,
+            pytest.raises(expected, match="already exists"),
+        ):
+            client.create("mail", "send", id="t1")
+        assert len(server.asked) == 2
+
+
+def test_a_claim_of_which_the_server_knows_no_outcome_is_not_repeated() -> None:
+    """It may hold tasks; one that was refused holds none."""
+    doubt = Say(503, {"message": "who knows", "code": "OutcomeUnknown"})
+    full = Say(503, {"message": "full", "code": "StoreUnavailable"})
+    with (
+        Scripted([full, doubt]) as server,
+        Client(server.url) as client,
+        pytest.raises(errors.OutcomeUnknown, match="who knows"),
+    ):
+        claim(client)
+    assert len(server.asked) == 2
+
+
 def test_a_veto_is_told_with_the_filter_that_made_it() -> None:
     """And is not taken for somebody else's task."""
     said = Say(403, {"message": str(errors.Vetoed("night", "not now"))})

@@ -308,7 +308,7 @@ def test_who_finishes_must_say_so(api: Api) -> None:
 
 
 def test_trouble_with_one_item_is_no_other_s(world: World) -> None:
-    """It is 503 at its place, and says when to ask again; the others are done."""
+    """It is 503 at its place, and says which and when to ask again; the others are done."""
     faults = scripted([None, WriteFault.BLOCKED])
     api = Api(
         create_app(_on(world, FaultyTaskStore(world.backend.tasks, writes=faults)), ServerOptions())
@@ -318,6 +318,7 @@ def test_trouble_with_one_item_is_no_other_s(world: World) -> None:
     assert blocked["retry_after"] == 30
     assert "task" not in blocked
     assert blocked["error"]["message"]
+    assert blocked["error"]["code"] == "StoreBlocked"
 
 
 def _on(world: World, store: TaskStore) -> Any:

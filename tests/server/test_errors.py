@@ -77,9 +77,9 @@ def test_each_error_has_its_status_and_the_original_words(
     answer = failing_api(world, error).call("GET", "/tasques/mail/x")
     assert answer.status_code == status
     assert answer.json["message"] == (str(error) if message is None else message)
-    assert set(answer.json) == (
-        {"message", "faults"} if isinstance(error, errors.InvalidInput) else {"message"}
-    )
+    extras = {errors.InvalidInput: {"faults"}, errors.Unavailable: {"code"}}
+    allowed = [names for kind, names in extras.items() if isinstance(error, kind)]
+    assert set(answer.json) == {"message"}.union(*allowed)
 
 
 @pytest.mark.parametrize("error", [e for e, status, _ in ERRORS if status == 503], ids=repr)
@@ -98,6 +98,7 @@ def test_trouble_behind_us_says_when_to_come_back(world: World, error: errors.Un
         answer = api.call(method, path, body, worker="w1")
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == str(error.retry_after_seconds)
+        assert answer.json["code"] == type(error).__name__
 
 
 def test_a_claim_that_a_stopping_server_refuses_finds_nothing(world: World) -> None:
