@@ -6,7 +6,8 @@ The command ``tasques``.
 - :mod:`~tasques.cli.explain`: the help, made of the tables.
 - :mod:`~tasques.cli.commands`: what the commands about a server of one's own do.
 - :mod:`~tasques.cli.serving`: the command that serves.
-- :mod:`~tasques.cli.working`: the command that works.
+- :mod:`~tasques.cli.working`: the command that works; :mod:`~tasques.cli.worker_process` is one of its
+  processes, if there are several.
 - :mod:`~tasques.cli.seeing`, :mod:`~tasques.cli.acting`: the commands that ask a server.
 - :mod:`~tasques.cli.remote`: that server, over HTTP.
 - :mod:`~tasques.cli.layout`, :mod:`~tasques.cli.progress`: what they print.
@@ -84,8 +85,13 @@ def _run(arguments: Arguments) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that knows fewer characters than tasks have gets \u65e5 rather than nothing.
         sys.stdout.reconfigure(errors="backslashreplace")
+    return status_of(lambda: _RUN[arguments.command](arguments, os.environ))
+
+
+def status_of(run: Callable[[], int]) -> int:
+    """The exit status of a command; what goes wrong is told on the standard error."""
     try:
-        status = _RUN[arguments.command](arguments, os.environ)
+        status = run()
         sys.stdout.flush()
         return status
     except UsageError as error:

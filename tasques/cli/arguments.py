@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 import attrs
 
-from tasques.cli.vocabulary import COMMANDS, MANY, OPTIONS, SETTINGS, Command, Option
+from tasques.cli.vocabulary import COMMANDS, LAST_PORT, MANY, OPTIONS, SETTINGS, Command, Option
 
 
 class UsageError(Exception):
@@ -46,6 +47,16 @@ class Arguments:
         """The flag's value, the last if it was given more than once."""
         return self.options[flag][-1] if flag in self.options else None
 
+    @property
+    def line(self) -> Sequence[str]:
+        """The options and parameters again, as they can be written after the command."""
+        options = [
+            f"{flag}={value}" if value else flag
+            for flag, values in self.options.items()
+            for value in values
+        ]
+        return [*options, "--", *self.parameters]
+
     def number(self, flag: str) -> int | None:
         """The flag's value as a number."""
         text = self.text(flag)
@@ -70,12 +81,13 @@ def parse(argv: Sequence[str]) -> Arguments:
     command = _command(words or ["serve"])
     if given["--help"]:
         return Arguments(command="help", topic=command.words)
+    processes, overrides = _processes(command, given["overrides"])
     arguments = Arguments(
         command=command.words,
         parameters=tuple(words[len(command.words.split()) :]),
         config=given["--config"],
-        overrides=dict(given["overrides"]),
-        options={flag: tuple(given[flag]) for flag in _OWN if given[flag]},
+        overrides=overrides,
+        options={**{flag: tuple(given[flag]) for flag in _OWN if given[flag]}, **processes},
         version=given["--version"],
     )
     _check_flags(command, arguments)
@@ -89,6 +101,23 @@ _OWN: Final = tuple(
     for option in OPTIONS
     if not option.is_general and option.flags[0] not in SETTINGS
 )
+
+
+def _processes(
+    command: Command, overrides: Sequence[tuple[str, str]]
+) -> tuple[Mapping[str, tuple[str, ...]], Mapping[str, str]]:
+    """``--processes`` as an option, where it is no setting; and the settings."""
+    if "--set" in command.options:
+        return {}, {_SETTING_OF.get(name, name): value for name, value in overrides}
+    given = tuple(value for name, value in overrides if name == _PROCESSES)
+    return (
+        {_PROCESSES: given} if given and _PROCESSES in command.options else {},
+        {name: value for name, value in overrides if name not in command.options},
+    )
+
+
+_PROCESSES: Final = "--processes"
+_SETTING_OF: Final = {_PROCESSES: "http.processes"}
 
 
 def _topic(words: Sequence[str]) -> str:
@@ -175,6 +204,21 @@ def _reprioritise(arguments: Arguments) -> None:
         raise UsageError("reprioritise wants a --priority")
 
 
+def _worker(arguments: Arguments) -> None:
+    if arguments.has(_PROCESSES):
+        _fewer_than(_PROCESSES, arguments.text(_PROCESSES) or "", _MOST_PROCESSES)
+    processes, port = arguments.number(_PROCESSES) or 1, arguments.number("--health-port") or 0
+    if port + processes - 1 > LAST_PORT:
+        raise UsageError(f"there are no {processes} ports from {port} on for --health-port")
+
+
+def _fewer_than(flag: str, text: str, most: int) -> None:
+    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= most:
+        raise UsageError(f"argument {flag}: [{text}] is no number from 1 to {most}")
+
+
+_MOST_PROCESSES: Final = 1000
+
 _RULES: Final[Mapping[str, Callable[[Arguments], None]]] = {
     "setup": _setup,
     "list": _list,
@@ -184,6 +228,7 @@ _RULES: Final[Mapping[str, Callable[[Arguments], None]]] = {
     "expire": _one_or_all,
     "delay": _delay,
     "reprioritise": _reprioritise,
+    "worker": _worker,
 }
 
 
@@ -232,6 +277,6 @@ _SETTING_ACTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "--config": {"action": "store"},
     "--backend": {**_OVERRIDE, "type": lambda url: ("backend", url)},
     "--bind": {**_OVERRIDE, "type": lambda address: ("bind_address", address)},
-    "--processes": {**_OVERRIDE, "type": lambda number: ("http.processes", number)},
+    "--processes": {**_OVERRIDE, "type": lambda number: (_PROCESSES, number)},
     "--set": {**_OVERRIDE, "type": _assignment},
 }

@@ -80,7 +80,7 @@ FILTERS: Final = ("--state", "--kind", "--worker", "--created-from", "--created-
 MANY: Final = (*FILTERS, "--limit", "--dry-run", "--yes", "--progress")
 _ACTING: Final = (*ASKING, "--all", *MANY)
 
-_LAST_PORT: Final = 65535
+LAST_PORT: Final = 65535
 
 _ONE_OR_ALL: Final = (
     "With --all instead of an id it does so to every task that the options mean, page by page, the "
@@ -250,12 +250,14 @@ COMMANDS: Final = (
         summary="Run the tasks that an application declares.",
         description="Claims tasks, runs them, and tells the server what came of them, until SIGTERM or "
         "SIGINT. Then it claims nothing more, lets what runs finish within --grace, gives the rest "
-        "back, and ends; a second signal gives back at once. SIGUSR1 writes into the log what runs, and "
+        "back, and ends; a second signal gives back at once. With --processes a process that ends is "
+        "replaced. SIGUSR1 writes into the log what runs, and "
         "where. It waits for a server that does not answer, however long that takes. Exit status 0 "
         "when it stopped in order, 1 if it could not begin.",
         options=(
             "--queue",
             "--concurrency",
+            "--processes",
             "--grace",
             "--burst",
             "--max-tasks",
@@ -317,8 +319,8 @@ def _one_of(*words: str) -> Callable[[str], object]:
 
 
 def _port(text: str) -> None:
-    if not text.isascii() or not text.isdigit() or int(text) > _LAST_PORT:
-        raise ValueError(f"[{text}] is not a port, 0 to {_LAST_PORT}")
+    if not text.isascii() or not text.isdigit() or int(text) > LAST_PORT:
+        raise ValueError(f"[{text}] is not a port, 0 to {LAST_PORT}")
 
 
 def _header_value(text: str) -> None:
@@ -348,8 +350,8 @@ OPTIONS: Final = (
     Option(
         flags=("--processes",),
         value="NUMBER",
-        meaning="How many processes serve at the address together. Short for --set "
-        "http.processes=NUMBER.",
+        meaning="How many processes serve at the address together; there it is short for --set "
+        "http.processes=NUMBER. Of a worker: how many work, each with so many tasks at a time.",
     ),
     Option(
         flags=("--set",),
@@ -552,7 +554,8 @@ OPTIONS: Final = (
     Option(
         flags=("--health-port",),
         value="PORT",
-        meaning="Answer GET /health/live, /health/ready, /counters and /metrics there; 0 for a free port.",
+        meaning="Answer GET /health/live, /health/ready, /counters and /metrics there; 0 for a free port. "
+        "Of several processes each has its own, from this one on.",
         read=_port,
     ),
     Option(

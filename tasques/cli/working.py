@@ -6,16 +6,22 @@ import contextlib
 import importlib
 import logging
 import os
+import signal
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, cast
+
+import attrs
 
 from tasques import logs
 from tasques.cli.arguments import Arguments, UsageError
 from tasques.worker import App, TaskFilter, Worker, WorkerOptions
 from tasques.worker.health import HealthServer
 from tasques.worker.signals import handled
+from tasques.worker.supervised import obeying
+from tasques.worker.supervisor import Supervisor
 
 _log: Final = logging.getLogger("tasques.worker")
 
@@ -32,13 +38,29 @@ def worker(arguments: Arguments, environ: Mapping[str, str]) -> int:
         InvalidInput: If an option makes no sense.
         OSError: If the port for health is taken.
     """
-    logs.configure(
-        level=arguments.text("--log-level") or "info",
-        as_json=arguments.has("--log-json"),
-        filters=[TaskFilter()],
-    )
-    made = Worker(application(arguments.parameters[0]), options(arguments))
-    with _health(made, arguments.number("--health-port")), handled(made):
+    if arguments.has("--processes"):
+        _configure_log(arguments)
+        return _supervise(arguments)
+    return work(arguments)
+
+
+def work(arguments: Arguments, number: int = 0, supervisor: socket.socket | None = None) -> int:
+    """
+    Work in this process; gives the exit status.
+
+    Args:
+        number: Which of several processes this is.
+        supervisor: The line to who has started them, if there are several.
+
+    Raises:
+        UsageError, InvalidInput, OSError: As of :func:`worker`.
+    """
+    _configure_log(arguments)
+    told = options(arguments)
+    if supervisor is not None and told.worker_id is not None:
+        told = attrs.evolve(told, worker_id=f"{told.worker_id}-{number}")
+    made = Worker(application(arguments.parameters[0]), told)
+    with _health(made, arguments.number("--health-port"), number), _told(made, supervisor):
         made.run()
     if made.seen().abandoned:
         # A body that does not end could keep the program from ending, too: by a thread of an
@@ -47,6 +69,37 @@ def worker(arguments: Arguments, environ: Mapping[str, str]) -> int:
         sys.stdout.flush()
         os._exit(0)
     return 0
+
+
+def _configure_log(arguments: Arguments) -> None:
+    logs.configure(
+        level=arguments.text("--log-level") or "info",
+        as_json=arguments.has("--log-json"),
+        filters=[TaskFilter()],
+    )
+
+
+def _supervise(arguments: Arguments) -> int:
+    # What is wrong with the options is said once, and here.
+    options(arguments)
+
+    def command(number: int, line: int) -> list[str]:
+        module = "tasques.cli.worker_process"
+        return [sys.executable, "-m", module, str(line), str(number), "worker", *arguments.line]
+
+    count = arguments.number("--processes") or 1
+    return Supervisor(command, count, is_burst=arguments.has("--burst")).run()
+
+
+@contextlib.contextmanager
+def _told(made: Worker, supervisor: socket.socket | None) -> Iterator[None]:
+    """Have *made* do what signals say, or whoever has started it."""
+    if supervisor is None:
+        with handled(made):
+            yield
+    else:
+        with handled(made, [signal.SIGTERM]), obeying(made, supervisor):
+            yield
 
 
 def options(arguments: Arguments) -> WorkerOptions:
@@ -98,10 +151,10 @@ def application(place: str) -> App:
 
 
 @contextlib.contextmanager
-def _health(made: Worker, port: int | None) -> Iterator[None]:
+def _health(made: Worker, port: int | None, number: int) -> Iterator[None]:
     if port is None:
         yield
         return
-    with HealthServer(made.seen, made.is_alive, port) as server:
+    with HealthServer(made.seen, made.is_alive, port and port + number) as server:
         _log.info("health can be asked for at port %d", server.port)
         yield

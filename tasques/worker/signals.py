@@ -14,7 +14,7 @@ import logging
 import queue
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from tasques.core.values import Duration
@@ -22,19 +22,24 @@ from tasques.worker.log_fields import fields
 from tasques.worker.worker import Worker
 
 _log: Final = logging.getLogger("tasques.worker")
-_STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
+STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 _DUMPING: Final = signal.SIGUSR1
 
 
 @contextlib.contextmanager
-def handled(worker: Worker) -> Iterator[None]:
-    """Have *worker* obey signals meanwhile; to be called by the main thread."""
+def handled(worker: Worker, stopping: Sequence[signal.Signals] = STOPPING) -> Iterator[None]:
+    """
+    Have *worker* obey signals meanwhile; to be called by the main thread.
+
+    Args:
+        stopping: Those that stop it.
+    """
     # A handler runs in the main thread, between any two of its steps, and must not wait for a lock
     # that this very thread may hold. It only says which signal came; a thread does the rest.
     arrived: queue.SimpleQueue[int | None] = queue.SimpleQueue()
     before = {
         number: signal.signal(number, lambda number, _: arrived.put(number))
-        for number in (*_STOPPING, _DUMPING)
+        for number in (*stopping, _DUMPING)
     }
     obeying = threading.Thread(
         target=_obey, args=(worker, arrived), name="tasques-signals", daemon=True

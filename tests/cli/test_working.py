@@ -66,6 +66,23 @@ def test_the_command_line_says_what_the_worker_is_told() -> None:
     assert options(parse(["worker", "a:b"])).concurrency == 8
 
 
+def test_processes_are_a_setting_of_servers_and_an_option_of_workers() -> None:
+    """The same word for the same thing; a worker has no settings."""
+    served = parse(["serve", "--set", "http.processes=2", "--processes", "3"])
+    assert (served.overrides, served.options) == ({"http.processes": "3"}, {})
+    worked = parse(["worker", "a:b", "--processes", "3"])
+    assert (worked.overrides, worked.number("--processes")) == ({}, 3)
+    with pytest.raises(UsageError, match="--set goes with"):
+        parse(["worker", "a:b", "--set", "http.processes=2"])
+
+
+def test_a_command_line_can_be_written_again() -> None:
+    """As the processes of a worker are told it."""
+    line = ["worker", "a:b", "-q", "mail", "-q", "bulk", "--burst", "--worker-id=-x=y"]
+    parsed = parse(line)
+    assert parse(["worker", *parsed.line]) == parsed
+
+
 def test_limits_that_contradict_each_other_are_refused() -> None:
     """As is a queue that no queue can be."""
     with pytest.raises(InvalidInput, match="soft_limit"):
@@ -74,7 +91,17 @@ def test_limits_that_contradict_each_other_are_refused() -> None:
         options(parse(["worker", "a:b", "-q", "Mail"]))
 
 
-@pytest.mark.parametrize("wrong", [["-c", "0"], ["--health-port", "65536"], ["--grace", "soon"]])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["-c", "0"],
+        ["--health-port", "65536"],
+        ["--grace", "soon"],
+        ["--processes", "0"],
+        ["--processes", "many"],
+        ["--health-port", "65535", "--processes", "2"],
+    ],
+)
 def test_values_that_cannot_be_are_refused(
     wrong: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import socket
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.processes.places import Place
 from tools.elasticsearch_node import ElasticsearchNode
+from tools.ports import reserved_port
 from tools.tasques_server import TasquesServer, elasticsearch_settings
 
 #: Time-outs are seen soon.
@@ -33,6 +37,14 @@ def start() -> Iterator[Start]:
             return server
 
         yield start
+
+
+@pytest.fixture
+def place(tmp_path: Path, start: Start) -> Iterator[Place]:
+    """A server whose time-outs are seen soon, an application, and workers on it."""
+    server = start(QUICK_REAPER)
+    with contextlib.ExitStack() as stack:
+        yield Place(tmp_path, server, stack)
 
 
 def _prepared(url: str, prefix: str) -> dict[str, str]:
@@ -59,3 +71,18 @@ def on_own_node(own_node: ElasticsearchNode) -> dict[str, str]:
     # A prefix for each test: the node is one for all of a module. Removed with the node.
     prefix = f".t{secrets.token_hex(6)}_"
     return _prepared(own_node.url, prefix)
+
+
+@pytest.fixture
+def ports() -> Iterator[tuple[int, int]]:
+    """Two in a row that nobody else is given."""
+    with contextlib.ExitStack() as stack:
+        while True:
+            first = stack.enter_context(reserved_port())
+            port: int = first.getsockname()[1]
+            second = stack.enter_context(socket.socket())
+            second.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError, OverflowError):
+                second.bind(("127.0.0.1", port + 1))
+                break
+        yield port, port + 1
