@@ -7,6 +7,7 @@ What the core asks of the world: stores of documents, and time and concurrency.
   finished tasks.
 - :mod:`~tasques.core.ports.backend`: all stores of one place together.
 - :mod:`~tasques.core.ports.runtime`: clocks, chance, threads and locks.
+- :mod:`~tasques.core.ports.neighbours`: other servers on the same store.
 """
 
 from tasques.core.ports.backend import Backend, Problem, SetupStep
@@ -34,6 +35,7 @@ from tasques.core.ports.documents import (
     Written,
     seen,
 )
+from tasques.core.ports.neighbours import Appetite, Heard, Neighbour, Neighbours, Words
 from tasques.core.ports.runtime import Condition, Runtime
 from tasques.core.ports.stores import (
     ArchiveStore,
@@ -46,6 +48,7 @@ from tasques.core.ports.stores import (
 )
 
 __all__ = [
+    "Appetite",
     "ArchiveStore",
     "Backend",
     "Blocked",
@@ -59,10 +62,13 @@ __all__ = [
     "Exists",
     "Failure",
     "FinishedQuery",
+    "Heard",
     "Invalid",
     "LeaderLockStore",
     "Malformed",
     "Missing",
+    "Neighbour",
+    "Neighbours",
     "PolicyStore",
     "Problem",
     "ReadOutcome",
@@ -76,6 +82,7 @@ __all__ = [
     "TaskStore",
     "Unknown",
     "Unreadable",
+    "Words",
     "Write",
     "WriteOutcome",
     "Written",

@@ -30,6 +30,8 @@ The claim path:
 - :mod:`~tasques.core.service.rivalry`: what of it is left to other servers.
 - :mod:`~tasques.core.service.allotment`: who gets which of them.
 - :mod:`~tasques.core.service.confirmation`: the decisions written, and what is learnt from that.
+- :mod:`~tasques.core.service.nudges`: tasks handed over to those who wait at other servers.
+- :mod:`~tasques.core.service.appetites`: what these would like to hear of.
 
 Recurring tasks:
 

@@ -25,6 +25,7 @@ has to wait, on a thread of the dispatcher's own.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -265,6 +266,34 @@ class ClaimDispatcher:
     def waiting(self) -> int:
         """How many claims wait."""
         return len(self._waiters)
+
+    # ------------------------------------------------------------- for the sake of neighbours
+
+    def awaits(self, queue: QueueName) -> bool:
+        """Whether somebody waits here for tasks of *queue*."""
+        with self._lock:
+            return any(not queues or queue in queues for queues in self._waiters.groups)
+
+    def unmet(self, *, limit: int) -> Mapping[QueueName | None, int]:
+        """
+        How many tasks of each queue those would take for whom nothing is here; None: of any queue.
+
+        Args:
+            limit: Of more queues, only about so many.
+        """
+        paused = {policy.queue for policy in self._policies().values() if policy.is_paused}
+        wanted: Counter[QueueName | None] = Counter()
+        with self._lock:
+            if self._closed or self._is_shut():
+                return {}
+            at = self._runtime.monotonic()
+            for queues, group in self._waiters.groups.items():
+                if len(wanted) >= limit:
+                    break
+                if not self._candidates.has_any(queues, at=at):
+                    for queue in queues or (None,):
+                        wanted[queue] += group.wanted
+        return {queue: count for queue, count in wanted.items() if queue not in paused}
 
     # ---------------------------------------------------------------------------- rounds
 
