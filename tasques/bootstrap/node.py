@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 import attrs
 
 from tasques.bootstrap.measurements import background_counts, present_state
-from tasques.core.ports import Backend, Runtime, TaskStore
+from tasques.core.ports import Backend, Neighbours, Runtime, TaskStore
 from tasques.core.service.archiver import Archiver, ArchiverOptions
 from tasques.core.service.claims import ClaimDispatcher
 from tasques.core.service.clock import ClockLimits, ClockWatch
@@ -22,6 +22,7 @@ from tasques.core.service.health import Health
 from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.measured_store import MeasuredTaskStore
 from tasques.core.service.meter import Meter
+from tasques.core.service.nudges import Nudges
 from tasques.core.service.observed_store import ObservedTaskStore
 from tasques.core.service.observers import Observer, Observers
 from tasques.core.service.operator_service import OperatorService
@@ -33,11 +34,15 @@ from tasques.core.service.recurring_scheduler import RecurringScheduler, Schedul
 from tasques.core.service.recurring_service import RecurringService
 from tasques.core.service.services import Services
 from tasques.core.service.task_service import TaskService
+from tasques.core.tasks import StoredTask
 from tasques.core.values import Duration
 from tasques.runtime import Loop, local_zone
 from tasques.settings import Settings
 
 _log = logging.getLogger(__name__)
+
+#: Told of every task that began to wait here.
+_OnWaiting: TypeAlias = Callable[[StoredTask], None]
 
 _NONE: Final[Mapping[str, Observer]] = MappingProxyType({})
 _LOOPS_STOP_WITHIN: Final = Duration.of_seconds(1)
@@ -64,6 +69,7 @@ class Node:
     election: Election
     observers: Observers
     loops: tuple[Loop, ...]
+    neighbours: Neighbours | None = None
 
     def start(self) -> None:
         """Begin the background work."""
@@ -79,6 +85,8 @@ class Node:
         self.election.resign()
         if not self.observers.close(_OBSERVERS_STOP_WITHIN):
             _log.warning("plugins did not hear everything that happened")
+        if self.neighbours is not None:
+            self.neighbours.close()
         self.backend.close()
 
 
@@ -108,6 +116,7 @@ def build(
     on_leadership: Callable[[Leadership], None] = _nobody,
     observers: Mapping[str, Observer] = _NONE,
     filters: Sequence[Filter] = (),
+    neighbours: Neighbours | None = None,
 ) -> Node:
     """
     Put one server's use cases together; starts and sends nothing.
@@ -116,6 +125,7 @@ def build(
         on_leadership: Told when another leads than before; must not block.
         observers: Told what happens to tasks, by the name of each.
         filters: What producers and workers ask for goes through them.
+        neighbours: Told of tasks that nobody waits for here; closed in the end.
     """
     parts = _parts(settings, backend, runtime, observers, filters)
     policies = QueuePolicies(
@@ -135,10 +145,11 @@ def build(
         held=held,
         meter=parts.meter,
     )
-    tasks = _tasks(parts, claims, held)
-    reaper, archiver = _reaper(parts, claims), _archiver(parts)
+    on_waiting, talking = _nudging(parts, claims, neighbours)
+    tasks = _tasks(parts, on_waiting, held)
+    reaper, archiver = _reaper(parts, on_waiting), _archiver(parts)
     election = _election(parts, on_leadership)
-    scheduler = _scheduler(parts, claims, election)
+    scheduler = _scheduler(parts, on_waiting, election)
     health = Health(backend, runtime, parts.clock, leadership=lambda: election.leadership)
     depths = QueueDepths(parts.store, runtime)
     loops = (
@@ -150,6 +161,7 @@ def build(
         Loop("archiver", archiver.step, runtime),
         Loop("election", election.step, runtime, after_error=_LEADERS_AFTER_ERROR),
         Loop("recurring tasks", scheduler.step, runtime, after_error=_LEADERS_AFTER_ERROR),
+        *talking,
     )
     health.watch(loops)
     parts.meter.watch(depths.families)
@@ -160,7 +172,7 @@ def build(
         tasks=tasks,
         claims=claims,
         recurring=_recurring(parts, tasks),
-        operators=_operators(parts, claims),
+        operators=_operators(parts, on_waiting),
         policies=policies,
         health=health,
         defaults=_defaults(settings),
@@ -175,6 +187,7 @@ def build(
         election=election,
         observers=parts.observers,
         loops=loops,
+        neighbours=neighbours,
     )
 
 
@@ -210,7 +223,22 @@ def _parts(
     )
 
 
-def _tasks(parts: _Parts, claims: ClaimDispatcher, held: HeldTasks) -> TaskService:
+def _nudging(
+    parts: _Parts, claims: ClaimDispatcher, neighbours: Neighbours | None
+) -> tuple[_OnWaiting, Sequence[Loop]]:
+    """Who hears of tasks, and what is to be done for that; all stay here where nobody else is known."""
+    if neighbours is None:
+        return claims.offer, ()
+    nudges = Nudges(neighbours, claims, parts.store, parts.runtime, parts.meter)
+    parts.meter.watch(neighbours.measurements)
+    return nudges.offer, (
+        Loop("told by neighbours", nudges.listen, parts.runtime),
+        Loop("telling neighbours", nudges.speak, parts.runtime),
+        Loop("whereabouts of neighbours", neighbours.look_up, parts.runtime),
+    )
+
+
+def _tasks(parts: _Parts, on_waiting: _OnWaiting, held: HeldTasks) -> TaskService:
     queues = parts.settings.queues
     limits = QueueLimits(parts.store, allow=queues.allow, maximum=queues.max or None)
     return TaskService(
@@ -218,7 +246,7 @@ def _tasks(parts: _Parts, claims: ClaimDispatcher, held: HeldTasks) -> TaskServi
         parts.runtime,
         conflict_retries=parts.settings.tasks.defaults.version_conflict_retry_times,
         patience=parts.settings.tasks.completion_deadline,
-        on_waiting=claims.offer,
+        on_waiting=on_waiting,
         held=held,
         archive=parts.backend.archive,
         ensure_allowed=limits.ensure_allowed,
@@ -227,12 +255,12 @@ def _tasks(parts: _Parts, claims: ClaimDispatcher, held: HeldTasks) -> TaskServi
     )
 
 
-def _operators(parts: _Parts, claims: ClaimDispatcher) -> OperatorService:
+def _operators(parts: _Parts, on_waiting: _OnWaiting) -> OperatorService:
     return OperatorService(
         parts.store,
         parts.backend.archive,
         parts.runtime,
-        on_waiting=claims.offer,
+        on_waiting=on_waiting,
         patience=parts.settings.tasks.completion_deadline,
         meter=parts.meter,
     )
@@ -250,7 +278,7 @@ def _recurring(parts: _Parts, tasks: TaskService) -> RecurringService:
     )
 
 
-def _reaper(parts: _Parts, claims: ClaimDispatcher) -> Reaper:
+def _reaper(parts: _Parts, on_waiting: _OnWaiting) -> Reaper:
     reaping = parts.settings.recurring.timed_out_tasks_reaper
     return Reaper(
         parts.store,
@@ -259,7 +287,7 @@ def _reaper(parts: _Parts, claims: ClaimDispatcher) -> Reaper:
             interval=reaping.run_interval, margin=reaping.margin, page_size=reaping.scroll_size
         ),
         gate=parts.clock.ensure_steady,
-        on_waiting=claims.offer,
+        on_waiting=on_waiting,
     )
 
 
@@ -306,7 +334,7 @@ def _log_leadership(leadership: Leadership) -> None:
         _log.info("nobody is known to lead")
 
 
-def _scheduler(parts: _Parts, claims: ClaimDispatcher, election: Election) -> RecurringScheduler:
+def _scheduler(parts: _Parts, on_waiting: _OnWaiting, election: Election) -> RecurringScheduler:
     syncing = parts.settings.recurring.recurring_tasks
     lease = parts.settings.recurring.leader_lock.leader_lock_lease
     return RecurringScheduler(
@@ -321,7 +349,7 @@ def _scheduler(parts: _Parts, claims: ClaimDispatcher, election: Election) -> Re
             on_time=Duration.of_seconds(2 * lease.seconds + 5),
         ),
         gate=parts.clock.ensure_steady,
-        on_waiting=claims.offer,
+        on_waiting=on_waiting,
         local=local_zone(),
         meter=parts.meter,
     )

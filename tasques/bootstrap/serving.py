@@ -12,6 +12,7 @@ from socket import socket
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from tasques.bootstrap.neighbours import lines
 from tasques.bootstrap.node import Node, build
 from tasques.bootstrap.plugins import (
     filters,
@@ -31,6 +32,7 @@ from tasques.settings import Settings
 from tasques.settings.kinds import Address
 
 if TYPE_CHECKING:
+    from tasques.adapters.neighbours import UdpNeighbours
     from tasques.server.front import Front
     from tasques.server.options import ServerOptions
 
@@ -52,7 +54,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> int:
     """
     if settings.http.processes > 1:
         return _serve_by_processes(settings, announce)
-    return _serve_here(settings, announce, None, _by_signals)
+    return _serve_here(settings, announce, None, _by_signals, lines(settings).neighbours())
 
 
 def _serve_by_processes(settings: Settings, announce: Callable[[str], None]) -> int:
@@ -62,9 +64,12 @@ def _serve_by_processes(settings: Settings, announce: Callable[[str], None]) -> 
     shared = bind(settings.bind_address)
     host = settings.bind_address.host
     own = [bind(Address(host, port + number)) if port else [] for number in range(count)]
+    # Outlives each of the children: one that takes another's place is reached where that was.
+    between = lines(settings)
 
     def work(number: int, begun: Callable[[], None], told: Told) -> int:
-        return _serve_here(settings, lambda _: begun(), [*shared, *own[number]], told)
+        heard = between.neighbours(number)
+        return _serve_here(settings, lambda _: begun(), [*shared, *own[number]], told, heard)
 
     supervisor = Supervisor(work, count, [*shared, *chain.from_iterable(own)])
     where = url(address_of(shared[0]))
@@ -76,6 +81,7 @@ def _serve_here(
     announce: Callable[[str], None],
     sockets: Sequence[socket] | None,
     told: Told,
+    neighbours: UdpNeighbours | None,
 ) -> int:
     from tasques.server.app import create_app
     from tasques.server.front import Front
@@ -92,6 +98,7 @@ def _serve_here(
             on_leadership=telling_of_leaders(manager, runtime),
             observers=observers(manager),
             filters=filters(manager),
+            neighbours=neighbours,
         )
         options = server_options(settings)
         front = Front(

@@ -11,7 +11,7 @@ import attrs
 from tasques.core.values import Duration
 from tasques.settings.background import Recurring
 from tasques.settings.kinds import ADDRESS, BACKEND, DURATION, Address
-from tasques.settings.serving import Auth, Http, Logging
+from tasques.settings.serving import Auth, Http, Logging, Nudges
 from tasques.settings.storage import Apm, Elasticsearch, Kibana, LifecycleSetup
 from tasques.settings.table import Setting, flatten, group, rows, sections, setting
 from tasques.settings.work import Clock, QueueRules, Tasks
@@ -57,6 +57,7 @@ class Settings:
     )
     logging: Logging = group(Logging)
     http: Http = group(Http)
+    nudges: Nudges = group(Nudges)
     auth: Auth = group(Auth)
     elasticsearch: Elasticsearch = group(Elasticsearch)
     tasks: Tasks = group(Tasks)

@@ -195,6 +195,20 @@ def _read_address(value: object) -> Address:
     return value if isinstance(value, Address) else Address.parse(_read_text(value))
 
 
+def _read_optional_address(value: object) -> Address | None:
+    return None if value == "" else _read_address(value)
+
+
+def _read_places(value: object) -> tuple[Address, ...]:
+    items = [item for item in value.split(",") if item] if isinstance(value, str) else value
+    if not isinstance(items, Sequence):
+        raise ValueError(f"must be a list of host:port, not {_name(value)}")
+    places = tuple(Address.parse(_read_text(item).strip()) for item in items)
+    if any(not place.host or not place.port for place in places):
+        raise ValueError("needs a host and a port in each entry, such as tasques-2:7077")
+    return places
+
+
 def _read_min_amount(value: object) -> MinAmount:
     if value == "amount":
         return "amount"
@@ -304,6 +318,14 @@ PATTERNS: Final = Kind(label="list of patterns", read=_read_patterns, dump=list)
 BACKEND: Final = Kind(label="URL", read=_read_backend, dump=_dump_url, hides=True)
 OPTIONAL_URL: Final = Kind(label="URL", read=_read_optional_url, dump=_dump_url, hides=True)
 ADDRESS: Final = Kind(label="host:port", read=_read_address, dump=str)
+OPTIONAL_ADDRESS: Final = Kind(
+    label="host:port",
+    read=_read_optional_address,
+    dump=lambda address: None if address is None else str(address),
+)
+PLACES: Final = Kind(
+    label="list of host:port", read=_read_places, dump=lambda places: [str(each) for each in places]
+)
 MIN_AMOUNT: Final = Kind(label="whole number, or `amount`", read=_read_min_amount)
 USERS: Final = Kind(
     label="list of `name` and `password`",

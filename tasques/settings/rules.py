@@ -9,6 +9,9 @@ import attrs
 
 from tasques.settings.effective import Settings, backend_url
 
+#: A shorter one can be guessed from a datagram.
+_SECRET_LENGTH: Final = 16
+
 
 @attrs.frozen(kw_only=True)
 class Rule:
@@ -72,6 +75,18 @@ RULES: Final = (
             it.http.processes > 1 and backend_url(it).lower().startswith("memory:")
         ),
         message="processes cannot share tasks that are kept in memory; have one, or Elasticsearch",
+    ),
+    Rule(
+        names=("nudges.secret", "nudges.bind_address"),
+        is_broken=lambda it: (
+            it.nudges.bind_address is not None and len(it.nudges.secret or "") < _SECRET_LENGTH
+        ),
+        message="nudges.bind_address wants a nudges.secret of at least 16 characters",
+    ),
+    Rule(
+        names=("nudges.peers", "nudges.bind_address"),
+        is_broken=lambda it: bool(it.nudges.peers) and it.nudges.bind_address is None,
+        message="nudges.peers wants a nudges.bind_address, where they can nudge this server",
     ),
     Rule(
         names=("clock.red", "clock.amber"),

@@ -8,10 +8,14 @@ from tasques.core.values import Duration
 from tasques.settings.kinds import (
     BOOLEAN,
     DURATION,
+    OPTIONAL_ADDRESS,
     OPTIONAL_TEXT,
+    PLACES,
+    SECRET,
     TEXT,
     USERS,
     WHOLE_NUMBER,
+    Address,
     User,
 )
 from tasques.settings.table import setting
@@ -122,6 +126,43 @@ class Http:
         maximum="24h",
         too_small="Requests over slow networks are cut off.",
         too_large="Senders that never finish hold connections.",
+        is_ours=True,
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Nudges:
+    """How servers tell each other of new tasks, so that workers there need not wait for a search."""
+
+    enabled: bool = setting(
+        BOOLEAN,
+        True,
+        "Have the processes of a server, and servers that name each other as `nudges.peers`, tell "
+        "each other of tasks that somebody waits for there. Nothing depends on it.",
+        is_ours=True,
+    )
+    bind_address: Address | None = setting(
+        OPTIONAL_ADDRESS,
+        None,
+        "Where to listen for nudges of servers on other machines: `host:port`, of UDP. With several "
+        "processes, the first listens at this port, the next at the port after it, and so on. Not "
+        "set: processes tell each other over the loopback interface, and nobody else.",
+        is_ours=True,
+    )
+    peers: tuple[Address, ...] = setting(
+        PLACES,
+        (),
+        "Where servers on other machines listen for nudges, every process of theirs by itself. A "
+        "name may stand for several addresses, this server's among them; it is looked up every 30 "
+        "seconds. Who is not among them is not listened to.",
+        too_small="Tasks reach workers that wait at other servers about a second later.",
+        is_ours=True,
+    )
+    secret: str | None = setting(
+        SECRET,
+        None,
+        "What all servers that nudge each other have in common, at least 16 characters; who does "
+        "not know it is not believed. Needed where `nudges.bind_address` is set.",
         is_ours=True,
     )
 

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -149,21 +148,6 @@ def test_they_stop_when_their_supervisor_is_gone(two: TasquesServer) -> None:
     os.kill(two.pid, signal.SIGKILL)
     assert eventually(lambda: is_refused(two.url))
     assert eventually(lambda: all(_state(pid) in ("", "Z") for pid in left))
-
-
-@pytest.fixture
-def ports() -> Iterator[tuple[int, int]]:
-    """Two in a row that nobody else is given."""
-    with contextlib.ExitStack() as stack:
-        while True:
-            first = stack.enter_context(reserved_port())
-            port: int = first.getsockname()[1]
-            second = stack.enter_context(socket.socket())
-            second.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError, OverflowError):
-                second.bind(("127.0.0.1", port + 1))
-                break
-        yield port, port + 1
 
 
 def test_each_can_be_asked_by_itself(
