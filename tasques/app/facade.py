@@ -23,12 +23,12 @@ from tasques.client import Client, times
 from tasques.client.client import DEFAULT_PATIENCE
 from tasques.client.commands.base import Command
 from tasques.client.commands.tasks import CreateTask
+from tasques.client.options import DEFAULT_TIMEOUT
 from tasques.client.port import Operations
 from tasques.client.queue_verbs import QueueVerbs
 from tasques.client.recurring_verbs import RecurringVerbs
 from tasques.client.task_verbs import TaskVerbs
 from tasques.client.times import DurationLike
-from tasques.client.transport import DEFAULT_TIMEOUT
 from tasques.client.values import Object
 from tasques.core.errors import TasquesError
 from tasques.core.values import Duration

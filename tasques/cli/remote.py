@@ -1,13 +1,14 @@
 """
-A server that runs somewhere, asked over HTTP.
+A server that runs somewhere, asked on behalf of a command line.
 
-A connection for each request, no redirects, no proxies: what is sent goes to the address that was
-given, with its credentials, and nowhere else. Passwords are in no message and in no ``repr``.
+The client's transport and addresses, in a command's words: answers are kept as they came, to the last
+digit, and what goes wrong says what the person at the terminal can do. No redirects, no proxies: what is
+sent goes to the address that was given, with its credentials, and nowhere else. Passwords are in no
+message and in no ``repr``.
 """
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import re
@@ -15,13 +16,22 @@ import time
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Final, TypeVar
 
 import attrs
 import msgspec
 
+from tasques.client.address import Address, bare, basic, split_url
+from tasques.client.commands.base import Repeat, Request
+from tasques.client.errors import AnswerLost, Reply, Said
+from tasques.client.options import Options
+from tasques.client.retrying import NotReached
+from tasques.client.thread_transport import ThreadTransport
 from tasques.core.errors import Fault, InvalidInput, TasquesError
 from tasques.core.values import Duration, Instant
+
+__all__ = ["Answer", "NoAnswer", "Refused", "Server", "as_json", "decode", "split_url"]
 
 DEFAULT_URL: Final = "http://localhost:8080"
 DEFAULT_TIMEOUT: Final = Duration.of_seconds(60)
@@ -47,13 +57,11 @@ class Refused(RemoteError):
 
     Attributes:
         status: As HTTP has it.
-        retry_after_seconds: When it may be worth while to ask again.
     """
 
-    def __init__(self, message: str, *, status: int, retry_after_seconds: int = 1) -> None:
+    def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message)
         self.status = status
-        self.retry_after_seconds = retry_after_seconds
 
 
 @attrs.frozen
@@ -70,37 +78,18 @@ class Answer:
     at: Instant
 
 
-def split_url(url: str) -> urllib.parse.SplitResult:
-    """
-    The parts of a server's address.
-
-    Raises:
-        ValueError: If it is none; the message does not repeat it, for it may hold a password.
-    """
-    try:
-        parts = urllib.parse.urlsplit(url)
-        is_good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        is_good = False
-    is_plain = url.isprintable() and " " not in url
-    if not is_good or not is_plain or parts.query or parts.fragment or not parts.path.isascii():
-        raise ValueError("is not an address such as http://localhost:8080")
-    return parts
-
-
-@attrs.frozen(kw_only=True)
 class Server:
     """
     A server and how to ask it.
 
     Attributes:
-        url: Its address without credentials, for requests and for messages.
-        timeout_seconds: How long it may be silent.
+        url: Its address without credentials, for messages.
     """
 
-    url: str
-    authorization: str | None = attrs.field(default=None, repr=False)
-    timeout_seconds: float = DEFAULT_TIMEOUT.seconds
+    def __init__(self, address: Address, timeout: Duration = DEFAULT_TIMEOUT) -> None:
+        self.url = address.url
+        self._options = Options(address=address, timeout=timeout, user_agent="tasques-cli")
+        self._transport = ThreadTransport(self._options)
 
     @classmethod
     def of(
@@ -119,12 +108,7 @@ class Server:
             parts = split_url(url or environ.get("TASQUES_URL") or DEFAULT_URL)
         except ValueError as error:
             raise InvalidInput([Fault("TASQUES_URL", "url", str(error))]) from error
-        address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
-        return cls(
-            url=address,
-            authorization=_authorization(parts, environ),
-            timeout_seconds=timeout.seconds,
-        )
+        return cls(Address(url=bare(parts), authorization=_authorization(parts, environ)), timeout)
 
     def get(self, *path: str, query: Sequence[tuple[str, str]] = ()) -> Answer:
         """
@@ -136,7 +120,7 @@ class Server:
         Raises:
             RemoteError, InvalidInput: As for :meth:`post`.
         """
-        return self._call("GET", path, query=query, may_repeat=True)
+        return self._call("GET", path, query=tuple(query), may_repeat=True)
 
     def post(
         self,
@@ -165,91 +149,58 @@ class Server:
     def _call(
         self,
         method: str,
-        path: Sequence[str],
+        path: tuple[str, ...],
         *,
-        query: Sequence[tuple[str, str]] = (),
+        query: tuple[tuple[str, str], ...] = (),
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         may_repeat: bool,
     ) -> Answer:
-        # Arguments of the process may have bytes that are not UTF-8; they are passed on as they are.
-        target = "".join(
-            f"/{urllib.parse.quote(part, safe='', errors='surrogateescape')}" for part in path
+        request: Request[bytes] = Request(
+            method=method,
+            path=path,
+            query=query,
+            headers=headers or {},
+            content=content,
+            decode=bytes,
+            repeat=Repeat.FREELY if may_repeat else Repeat.NEVER,
         )
-        if query:
-            target += "?" + urllib.parse.urlencode(query, errors="surrogateescape")
-        sent = dict(headers or {})
-        if content is not None:
-            sent["Content-Type"] = "application/json"
         for left in reversed(range(_REPEATS if may_repeat else 1)):
-            try:
-                return self._call_once(method, target, content, sent)
-            except Refused as error:
-                if error.status != http.HTTPStatus.SERVICE_UNAVAILABLE or not left:
-                    raise
-                time.sleep(min(error.retry_after_seconds, _LONGEST_PAUSE_SECONDS))
+            reply = self._send(request)
+            if reply.is_success:
+                return Answer(reply.content, _instant(reply.date))
+            if reply.status != HTTPStatus.SERVICE_UNAVAILABLE or not left:
+                raise self._refusal(reply)
+            wish = 1 if reply.retry_after is None else reply.retry_after
+            time.sleep(min(wish, _LONGEST_PAUSE_SECONDS))
         raise AssertionError("the last try returns or raises")
 
-    def _call_once(
-        self, method: str, target: str, content: bytes | None, headers: Mapping[str, str]
-    ) -> Answer:
-        parts = split_url(self.url)
-        connection = self._connected(parts)
+    def _send(self, request: Request[bytes]) -> Reply:
         try:
-            connection.request(
-                method,
-                parts.path + target,
-                body=content,
-                headers={**self._own_headers(), **_latin1(headers)},
-            )
-            response = connection.getresponse()
-            body = response.read()
-        except TimeoutError as error:
-            raise NoAnswer(
-                f"{self.url} did not answer within {self.timeout_seconds:g} s{_may_be(method)}"
-            ) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise NoAnswer(f"{self.url} broke off: {_reason(error)}{_may_be(method)}") from error
-        finally:
-            connection.close()
-        if not 200 <= response.status < 300:
-            raise self._refusal(response, body)
-        return Answer(body, _date(response.getheader("Date")))
-
-    def _connected(self, parts: urllib.parse.SplitResult) -> http.client.HTTPConnection:
-        kind = (
-            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        )
-        assert parts.hostname is not None  # else it had not been taken for an address
-        connection = kind(parts.hostname, parts.port, timeout=self.timeout_seconds)
-        try:
-            connection.connect()
-        except (OSError, UnicodeError) as error:
-            connection.close()
+            return self._transport.send(request)
+        except NotReached as error:
             raise NoAnswer(
                 f"cannot reach {self.url}: {_reason(error)}; --url or TASQUES_URL says where the "
                 "server is"
             ) from error
-        return connection
+        except AnswerLost as error:
+            done = "" if request.method == "GET" else "; it may have been done all the same"
+            if isinstance(error.__cause__, TimeoutError):
+                silent = f"did not answer within {self._options.timeout.seconds:g} s"
+                raise NoAnswer(f"{self.url} {silent}{done}") from error
+            raise NoAnswer(f"{self.url} broke off: {_reason(error)}{done}") from error
 
     @property
     def _why_unauthorized(self) -> str:
-        if self.authorization is None:
+        if self._options.address.authorization is None:
             return "wants credentials: set TASQUES_USER and TASQUES_PASSWORD"
         return "does not take this user with this password"
 
-    def _own_headers(self) -> dict[str, str]:
-        headers = {"Connection": "close", "Accept": "application/json"}
-        if self.authorization is not None:
-            headers["Authorization"] = self.authorization
-        return headers
-
-    def _refusal(self, response: http.client.HTTPResponse, body: bytes) -> TasquesError:
-        status = response.status
-        said = _said(body)
+    def _refusal(self, reply: Reply) -> TasquesError:
+        status, said = reply.status, Said.of(reply.content)
         if said.faults:
             return InvalidInput(said.faults)
-        if status == http.HTTPStatus.UNAUTHORIZED:
+        if status == HTTPStatus.UNAUTHORIZED:
             message = f"{self.url} {self._why_unauthorized}"
         elif 300 <= status < 400:
             message = f"{self.url} sends elsewhere ({status}); give the address that it means"
@@ -263,26 +214,7 @@ class Server:
             )
         else:
             message = said.message.strip()
-        later = response.getheader("Retry-After", "")
-        return Refused(
-            message,
-            status=status,
-            retry_after_seconds=int(later) if later.isdecimal() and len(later) < 6 else 1,
-        )
-
-
-@attrs.frozen
-class _Said:
-    message: str = ""
-    faults: tuple[Fault, ...] = ()
-
-
-def _said(body: bytes) -> _Said:
-    """What an error's body says; nothing if it is not one of ours."""
-    try:
-        return msgspec.json.decode(body, type=_Said)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return _Said()
+        return Refused(message, status=status)
 
 
 def decode(body: bytes | msgspec.Raw, form: type[_T]) -> _T:
@@ -318,24 +250,12 @@ def _authorization(parts: urllib.parse.SplitResult, environ: Mapping[str, str]) 
     if ":" in user or not user:
         message = "is missing" if not user else "must not have a colon"
         raise InvalidInput([Fault("TASQUES_USER", "user", f"the name of the user {message}")])
-    pair = f"{user}:{password}".encode(errors="surrogateescape")
-    return f"Basic {base64.b64encode(pair).decode()}"
-
-
-def _latin1(headers: Mapping[str, str]) -> dict[str, str]:
-    """*headers* so that the library sends them in UTF-8."""
-    return {
-        name: value.encode(errors="surrogateescape").decode("latin-1")
-        for name, value in headers.items()
-    }
-
-
-def _may_be(method: str) -> str:
-    return "" if method == "GET" else "; it may have been done all the same"
+    return basic(user, password)
 
 
 def _reason(error: Exception) -> str:
-    match error:
+    """Why the transport failed with *error*, in a few words."""
+    match error.__cause__:
         case TimeoutError():
             return "it does not answer"
         case OSError(strerror=str(reason)):
@@ -344,11 +264,11 @@ def _reason(error: Exception) -> str:
             return "the answer ended in its midst"
         case http.client.HTTPException():
             return f"the answer is not HTTP ({type(error).__name__})"
-        case _:
-            return str(error) or type(error).__name__
+        case cause:
+            return str(cause) or type(cause).__name__
 
 
-def _date(header: str | None) -> Instant:
+def _instant(header: str | None) -> Instant:
     try:
         seconds = parsedate_to_datetime(header or "").timestamp()
     except (ValueError, TypeError):

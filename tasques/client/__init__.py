@@ -6,8 +6,9 @@ The HTTP client of a Tasques server.
 - :mod:`~tasques.client.commands`: what can be asked, each as a value that knows its form in HTTP.
 - :mod:`~tasques.client.port`: what carries commands out; a backend within the process does so too.
 - :mod:`~tasques.client.thread_transport`: the cheaper way there, for the threads of a worker.
-- :mod:`~tasques.client.transport`, :mod:`~tasques.client.retrying`, :mod:`~tasques.client.errors`:
-  the way there, when to go it again, and what can go wrong.
+- :mod:`~tasques.client.transport`, :mod:`~tasques.client.options`, :mod:`~tasques.client.retrying`,
+  :mod:`~tasques.client.errors`: the way there, how to go it and when again, and what can go wrong.
+- :mod:`~tasques.client.beside`: what is said in every request of a thread, such as its trace.
 
 The library underneath is httpcore, the part of httpx that speaks HTTP: one library, well kept, with
 a synchronous and an asynchronous form of the same pool, and no more on top than we need. CPU of a

@@ -8,7 +8,7 @@ import ssl
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import attrs
 
@@ -22,22 +22,19 @@ from tasques.client.commands.batches import (
     together,
 )
 from tasques.client.errors import NoSuchRoute, NotUnderstood, Reply, refusal
+from tasques.client.options import DEFAULT_CONNECTIONS, DEFAULT_TIMEOUT, Options
 from tasques.client.queue_verbs import QueueVerbs
 from tasques.client.recurring_verbs import RecurringVerbs
 from tasques.client.retrying import NotReached, Tries, may_repeat
 from tasques.client.task_verbs import TaskVerbs
 from tasques.client.thread_transport import ThreadTransport
 from tasques.client.times import DurationLike
-from tasques.client.transport import (
-    DEFAULT_CONNECTIONS,
-    DEFAULT_TIMEOUT,
-    AsyncTransport,
-    Options,
-    Transport,
-)
 from tasques.core import errors
 from tasques.core.errors import InvalidInput, TasquesError
 from tasques.core.values import Duration
+
+if TYPE_CHECKING:
+    from tasques.client.transport import Transport
 
 Answer = TypeVar("Answer")
 
@@ -98,6 +95,9 @@ class Client(TaskVerbs, RecurringVerbs, QueueVerbs):
         repeat_creates: bool = True,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
+        # Slow to import, and not wanted by those whose tasks are elsewhere, or who need no pool.
+        from tasques.client.transport import AsyncTransport, Transport
+
         options = Options(
             address=Address.parse(url),
             timeout=times.duration(timeout, "timeout"),

@@ -81,11 +81,13 @@ class Reply:
 
     Attributes:
         retry_after: Seconds, as the server said; None if it did not.
+        date: The header, where the transport keeps it.
     """
 
     status: int
     content: bytes
     retry_after: int | None = None
+    date: str | None = None
 
     @property
     def is_success(self) -> bool:
@@ -112,18 +114,30 @@ _VETO: Final = re.compile(r"Refused by \[(.*?)\]: (.*)", re.DOTALL)
 
 
 @attrs.frozen
-class _Said:
+class Said:
+    """
+    What the body of a refusal says; nothing if it is not one of ours.
+
+    Attributes:
+        code: The name of a trouble, if it is a text.
+    """
+
     message: str = ""
     faults: tuple[Fault, ...] = ()
     code: object = None  # of others' JSON it may be a number
 
+    @classmethod
+    def of(cls, content: bytes) -> Said:
+        """Read it."""
+        try:
+            return msgspec.json.decode(content, type=cls)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return cls()
+
 
 def refusal(command: Command[object], reply: Reply) -> TasquesError:
     """The error that *reply*, which is no success, stands for."""
-    try:
-        said = msgspec.json.decode(reply.content, type=_Said)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        said = _Said()
+    said = Said.of(reply.content)
     if said.faults:
         return InvalidInput(said.faults, said.message)
     known = _veto(reply, said.message) or command.refusal(reply.status, said.message)
@@ -139,7 +153,7 @@ def _veto(reply: Reply, message: str) -> errors.Vetoed | None:
     return None if found is None else errors.Vetoed(found[1], found[2])
 
 
-def _trouble(reply: Reply, said: _Said) -> errors.Unavailable | None:
+def _trouble(reply: Reply, said: Said) -> errors.Unavailable | None:
     """The error that a server of ours has named."""
     is_named = reply.status == HTTPStatus.SERVICE_UNAVAILABLE and isinstance(said.code, str)
     make = _TROUBLES.get(str(said.code)) if is_named else None

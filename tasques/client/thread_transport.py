@@ -19,8 +19,8 @@ from typing import Final
 
 from tasques.client.commands.base import Request
 from tasques.client.errors import AnswerLost, Reply
+from tasques.client.options import CONNECT_SECONDS, KEEP_IDLE_SECONDS, Options
 from tasques.client.retrying import NotReached
-from tasques.client.transport import CONNECT_SECONDS, KEEP_IDLE_SECONDS, Options
 from tasques.core.errors import Fault, InvalidInput
 
 #: Longer wishes of a server's are none.
@@ -75,7 +75,7 @@ class ThreadTransport:
         options, url = self._options, self._options.address.url
         try:
             kept = self._connection()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter of a name that can be none
             raise NotReached(f"cannot reach {url}: {_reason(error)}") from error
         headers = {name.decode(): value for name, value in options.headers(request)}
         target = options.address.target(request.path, request.query)[self._origin :]
@@ -141,5 +141,8 @@ def _reply(response: http.client.HTTPResponse) -> Reply:
     wish = response.getheader("Retry-After", "")
     is_wish = wish.isascii() and wish.isdigit() and len(wish) <= _WISH_DIGITS
     return Reply(
-        status=response.status, content=content, retry_after=int(wish) if is_wish else None
+        status=response.status,
+        content=content,
+        retry_after=int(wish) if is_wish else None,
+        date=response.getheader("Date"),
     )
