@@ -105,8 +105,9 @@ class Ours:
     Servers of this checkout.
 
     Attributes:
-        servers: So many of them, behind a proxy if there are several.
+        servers: So many of them, behind a proxy if there are several; they know each other.
         processes: Of each.
+        settings: Of each, by dotted name.
         server: What starts each of them.
     """
 
@@ -114,6 +115,7 @@ class Ours:
     about: str
     servers: int = 1
     processes: int = 1
+    settings: Mapping[str, str] = attrs.field(factory=dict)
     server: type[TasquesServer] = TasquesServer
 
     @property
@@ -127,11 +129,11 @@ class Ours:
         with contextlib.ExitStack() as stack:
             servers = []
             own = free_ports(self.processes) if self.processes > 1 else range(0)
-            more = _processes(own)
-            for number in range(self.servers):
+            more = {**_processes(own), **self.settings}
+            for number, nudges in enumerate(_neighbours(self.servers)):
                 # Each talks to a node of its own, as far as there are some.
                 url = cluster.urls[number % len(cluster.urls)]
-                server = self.server({**elasticsearch_settings(url), **more})
+                server = self.server({**elasticsearch_settings(url), **nudges, **more})
                 stack.callback(server.close)
                 servers.append(server)
             servers[0].set_up()
@@ -151,6 +153,15 @@ def _processes(ports: range) -> Mapping[str, str]:
     if not ports:
         return {}
     return {"http.processes": str(len(ports)), "http.process_port": str(ports.start)}
+
+
+def _neighbours(servers: int) -> Sequence[Mapping[str, str]]:
+    """The settings of each of so many servers, by which they know the others."""
+    if servers == 1:
+        return [{}]
+    places = [f"127.0.0.1:{port}" for port in free_ports(servers)]
+    known = {"nudges.peers": ",".join(places), "nudges.secret": "known to all servers"}
+    return [{**known, "nudges.bind_address": place} for place in places]
 
 
 @attrs.frozen(kw_only=True)
@@ -234,6 +245,12 @@ OURS: Final[Sequence[Subject]] = (
         server=NaiveServer,
     ),
     Ours(name="ours-p2", about="this server, 2 processes", processes=2),
+    Ours(
+        name="silent-p2",
+        about="this server, 2 processes that do not tell each other of tasks",
+        processes=2,
+        settings={"nudges.enabled": "false"},
+    ),
     Ours(name="ours-p4", about="this server, 4 processes", processes=4),
     Embedded(),
     Ours(name="two-servers", about="two of this server behind a proxy for TCP", servers=2),
