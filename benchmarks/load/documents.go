@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,8 +21,14 @@ type document struct {
 	runAt    time.Time
 }
 
-// rank is what the server sorts claims by: highest priority first, then the longest due.
-func (d document) rank() int64 { return int64(-d.priority)<<48 + d.runAt.UnixMilli() }
+// rank is what the server sorts claims by: highest priority first, then the longest due, and behind
+// all of them what does not wait.
+func (d document) rank() int64 {
+	if d.state != "queued" {
+		return math.MaxInt64
+	}
+	return int64(-d.priority)<<48 + d.runAt.UnixMilli()
+}
 
 func (d document) writeTo(b *bytes.Buffer) {
 	at := d.runAt.UTC().Format(time.RFC3339Nano)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasques.adapters.elasticsearch import parts
-from tasques.adapters.elasticsearch.documents import decode, encode, rank
+from tasques.adapters.elasticsearch.documents import NOT_WAITING_RANK, decode, encode, rank
 from tasques.adapters.elasticsearch.parts import MalformedDocument
 from tasques.core import lifecycle
 from tasques.core.documents import Operation
@@ -285,6 +285,16 @@ def test_a_rank_fits_in_64_bits(run_at: Instant, priority: int) -> None:
     """Elasticsearch's ``long`` holds it."""
     value = rank(priority, run_at)
     assert value is None or -(2**63) <= value < 2**63
+
+
+@given(strategies.tasks())
+def test_what_waits_for_nothing_stands_behind_all_that_waits(task: Task) -> None:
+    """Claimed and finished tasks have the last rank, in its range or not, and the others their own."""
+    written = json.loads(encode(task)).get("rank")
+    if task.state.is_claimable:
+        assert written == rank(task.priority, task.run_at)
+    else:
+        assert written == NOT_WAITING_RANK == 2**63 - 1
 
 
 def test_reading_remembers_a_bounded_number_of_times() -> None:

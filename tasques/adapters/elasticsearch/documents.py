@@ -52,6 +52,10 @@ from tasques.core.values import Duration, Instant
 #: Beyond these a task has no rank, and is found by a search of its own.
 MAX_RANKED_PRIORITY: Final = 2**15 - 1
 MAX_RANKED_MILLISECONDS: Final = 2**48 - 1
+#: The rank of what waits for nothing: behind all that does, so that a range of ranks that holds the
+#: first tasks due holds none that are claimed or finished, however many there are. Not the absence of
+#: a rank: the search for tasks without one would have to look at all of them.
+NOT_WAITING_RANK: Final = 2**63 - 1
 
 # ---------------------------------------------------------------- the document, field by field
 
@@ -163,7 +167,7 @@ def encode(task: Task) -> bytes:
         context=raw(task.context),
         last_claimed=None if claim is None else _encoded_claim(claim),
         recurring_task_id=task.recurring_task_id,
-        rank=rank(task.priority, task.run_at),
+        rank=rank(task.priority, task.run_at) if task.state.is_claimable else NOT_WAITING_RANK,
         # Beside the one in ``ext``, which is not indexed: so that a sweep can find it.
         expires_at=optional_text(task.extensions.expires_at),
         ext=_encoded_extensions(task.extensions),
