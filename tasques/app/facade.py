@@ -18,7 +18,15 @@ from tasques.app.embedded import DEFAULT_THREADS, Background, Embedded
 from tasques.app.handles import Handle
 from tasques.app.middleware import Middleware, Surrounded
 from tasques.app.options import DEFAULT_TASK_TIMEOUT, EnqueueOptions, task_options
-from tasques.app.periodic import Periodic, Synced, sync, sync_async
+from tasques.app.periodic import (
+    Origin,
+    Periodic,
+    Synced,
+    prune_async,
+    sync,
+    sync_async,
+)
+from tasques.app.periodic import prune as prune_periodic
 from tasques.client import Client, times
 from tasques.client.client import DEFAULT_PATIENCE
 from tasques.client.commands.base import Command
@@ -69,6 +77,8 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
             ``elasticsearch://…``, or any scheme that a plugin brings, for a backend held here.
         background: For a backend held here, whether to do a server's work in the background;
             ``none`` if nothing is said, with a warning where the backend is durable.
+        name: Of the application: the same in all of its processes, and no other's. It marks the
+            periodic tasks that are declared here, so that they can be pruned.
         release: Of the application: a number that grows with each release, or 0. Periodic tasks
             that a newer release has declared are left as they are.
         queue: Where tasks go that do not say.
@@ -90,6 +100,7 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
         url: str = "memory:",
         *,
         background: Background | None = None,
+        name: str | None = None,
         release: int = 0,
         queue: str | None = None,
         task_timeout: DurationLike | None = DEFAULT_TASK_TIMEOUT,
@@ -103,6 +114,7 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
         super().__init__(queue=queue)
         self._task_timeout = times.optional_duration(task_timeout, "task_timeout")
         self._middleware: tuple[Middleware, ...] = ()
+        self.name = name
         self.release = release
         self.url = _without_credentials(url)
         self._operations: Operations
@@ -296,32 +308,42 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
 
         return Worker(self, WorkerOptions(queues=queues, **settings))
 
-    def sync_periodic(self) -> dict[str, Synced]:
+    def sync_periodic(self, *, prune: bool = False) -> dict[str, Synced]:
         """
         Have every declared periodic task on the server, once, whoever else does so too.
 
-        A worker does this when it starts. See :mod:`tasques.app.periodic` for what becomes of those
-        that are there already.
+        A worker does this when it starts, and prunes nothing. See :mod:`tasques.app.periodic` for what
+        becomes of those that are there already.
+
+        Args:
+            prune: Whether to delete what an application of this name has declared, in this release or
+                an older one, and is not declared here any more.
 
         Returns:
             What became of each, by id.
 
         Raises:
             InvalidInput: If a schedule is none.
+            ValueError: If it is to be pruned, and the application has no name.
             Unavailable, RecurringTaskConflict: As their names say.
         """
-        return {
-            id: sync(self._operations, declared, self.release)
-            for id, declared in self._periodic_with_timeouts().items()
-        }
+        origin, declared = self._origin(prune), self._periodic_with_timeouts()
+        done = {id: sync(self._operations, each, origin) for id, each in declared.items()}
+        return done | prune_periodic(self._operations, declared, origin) if prune else done
 
-    async def sync_periodic_async(self) -> dict[str, Synced]:
+    async def sync_periodic_async(self, *, prune: bool = False) -> dict[str, Synced]:
         """As :meth:`sync_periodic`."""
-        declared = self._periodic_with_timeouts()
-        done = await asyncio.gather(
-            *(sync_async(self._operations, each, self.release) for each in declared.values())
+        origin, declared = self._origin(prune), self._periodic_with_timeouts()
+        outcomes = await asyncio.gather(
+            *(sync_async(self._operations, each, origin) for each in declared.values())
         )
-        return dict(zip(declared, done, strict=True))
+        done = dict(zip(declared, outcomes, strict=True))
+        return done | await prune_async(self._operations, declared, origin) if prune else done
+
+    def _origin(self, prune: bool) -> Origin:
+        if prune and self.name is None:
+            raise ValueError("give the application a name, that it can tell what is its own")
+        return Origin(app=self.name, release=self.release)
 
     def _periodic_with_timeouts(self) -> dict[str, Periodic]:
         # One of a blueprint was declared before it was known whose application includes it.

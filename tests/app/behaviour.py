@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
@@ -229,18 +230,54 @@ class AppBehaviour:
         assert args is not None
         assert args.value() == {"country": "de"}
         app.update_recurring("clean", schedule="@weekly")
-        assert asyncio.run(self.sync(app)) == {
+        assert asyncio.run(self.sync(app, app)) == {
             "clean": Synced.UNCHANGED,
             "digest-de": Synced.UNCHANGED,
         }
         assert app.get_recurring("clean").schedule_expression == "@weekly"
 
+    def test_periodic_tasks_that_are_declared_no_more_can_be_pruned(self, app: Tasques) -> None:
+        """Those of this application, when it is asked for; not what others have made."""
+        with ExitStack() as stack:
+            before, after, mill = (
+                stack.enter_context(Tasques("memory:", name=name))
+                for name in ("shop", "shop", "mill")
+            )
+            for each, ids in (
+                (before, ("clean", "sweep")),
+                (after, ("clean",)),
+                (mill, ("grind",)),
+            ):
+                stack.enter_context(each.replaced(app.operations))
+                self.declare(each, *ids)
+            app.create_recurring("by-hand", "@daily", app.definition("mail", "send"))
+            before.sync_periodic()
+            mill.sync_periodic()
+            everything = {"by-hand", "clean", "grind", "sweep"}
+            assert after.sync_periodic() == {"clean": Synced.UNCHANGED}
+            assert {each.id for each in app.list_recurring()} == everything
+            pruned = {"clean": Synced.UNCHANGED, "sweep": Synced.PRUNED}
+            assert after.sync_periodic(prune=True) == pruned
+            assert {each.id for each in app.list_recurring()} == everything - {"sweep"}
+            # The id of a deleted one can be used again.
+            assert before.sync_periodic()["sweep"] is Synced.CREATED
+            assert asyncio.run(self.sync(after, app, prune=True)) == pruned
+            assert {each.id for each in app.list_recurring()} == everything - {"sweep"}
+
     @staticmethod
-    async def sync(app: Tasques) -> dict[str, Synced]:
+    def declare(app: Tasques, *ids: str) -> None:
+        @app.task(queue="mail")
+        def clean() -> None: ...
+
+        for id in ids:
+            clean.periodic("@daily", id=id).call()
+
+    @staticmethod
+    async def sync(app: Tasques, opened: Tasques, *, prune: bool = False) -> dict[str, Synced]:
         try:
-            return await app.sync_periodic_async()
+            return await app.sync_periodic_async(prune=prune)
         finally:
-            await app.close_async() if app.url.startswith("http") else None
+            await opened.close_async() if opened.url.startswith("http") else None
 
     @staticmethod
     def refused(call: Callable[[], object], kind: type[Exception], words: str = "") -> None:

@@ -23,8 +23,9 @@ from tasques.app import Failure, Synced, conversion, for_original, outcome_of_er
 from tasques.app.answers import task_answer
 from tasques.app.failures import MAX_MESSAGE, MAX_TRACEBACK
 from tasques.app.options import KindOptions
-from tasques.app.periodic import MARK, Periodic, wanted
+from tasques.app.periodic import MARK, Origin, Periodic, prune, undeclared, wanted
 from tasques.client import Done, Failed, Unclaim
+from tasques.client.commands.recurring import ListRecurringTasks
 from tasques.core.errors import InvalidInput
 from tasques.core.json_object import JsonObject
 from tasques.core.tasks import State, StoredTask
@@ -179,8 +180,86 @@ def declared(schedule: str = "@daily", **args: object) -> Periodic:
 def test_declarations_do_not_fight(other: Periodic, there: int, here: int, becomes: Synced) -> None:
     """What is on the server, declared by *other* in the release *there*, against ours."""
     with Tasques("memory:") as app:
-        app.do(other.creation(there))
+        app.do(other.creation(Origin(release=there)))
+        assert wanted(declared(), app.get_recurring("p"), Origin(release=here)) is becomes
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "becomes"),
+    [
+        (Origin(app="shop"), Origin(app="shop"), Synced.UNCHANGED),
+        (Origin(app="shop"), Origin(), Synced.UNCHANGED),
+        (Origin(), Origin(app="shop"), Synced.UPDATED),
+        (Origin(app="mill"), Origin(app="shop"), Synced.UPDATED),
+        (Origin(app="mill", release=2), Origin(app="shop", release=1), Synced.NEWER_THERE),
+    ],
+)
+def test_a_name_is_put_on_what_is_declared(there: Origin, here: Origin, becomes: Synced) -> None:
+    """Also where nothing else has changed; one without a name takes none away."""
+    with Tasques("memory:") as app:
+        app.do(declared().creation(there))
         assert wanted(declared(), app.get_recurring("p"), here) is becomes
+
+
+@pytest.mark.parametrize(
+    ("there", "is_pruned"),
+    [
+        (Origin(app="shop", release=2), True),
+        (Origin(app="shop", release=1), True),
+        (Origin(app="shop"), True),
+        (Origin(app="shop", release=3), False),
+        (Origin(app="mill", release=2), False),
+        (Origin(release=2), False),
+        (None, False),
+    ],
+    ids=repr,
+)
+def test_only_what_is_an_application_s_own_is_pruned(there: Origin | None, is_pruned: bool) -> None:
+    """Not another's, not a newer release's, and not what somebody made by hand."""
+    here = Origin(app="shop", release=2)
+    with Tasques("memory:") as app:
+        if there is None:
+            app.create_recurring(
+                "p", "@daily", app.definition("mail", "x", context={"app": "shop"})
+            )
+        else:
+            app.do(declared().creation(there))
+        assert undeclared(app.list_recurring(), (), here) == (["p"] if is_pruned else [])
+        assert undeclared(app.list_recurring(), ("p",), here) == []
+
+
+def test_what_is_deleted_meanwhile_is_pruned_too() -> None:
+    """Of several processes that prune, each says so."""
+    with Tasques("memory:", name="shop") as app:
+        app.do(declared().creation(Origin(app="shop")))
+        inner = app.operations
+
+        class Late:
+            """Another is faster to delete what it has listed."""
+
+            def do(self, command: Any) -> Any:
+                answer = inner.do(command)
+                if isinstance(command, ListRecurringTasks):
+                    app.delete_recurring("p")
+                return answer
+
+        late: Any = Late()
+        assert prune(late, (), Origin(app="shop")) == {"p": Synced.PRUNED}
+        assert app.list_recurring() == ()
+
+
+def test_without_a_name_nothing_is_pruned() -> None:
+    """It is said before anything is done."""
+    with Tasques("memory:") as app:
+
+        @app.task(queue="mail", schedule="@daily")
+        def clean() -> None: ...
+
+        with pytest.raises(ValueError, match="name"):
+            app.sync_periodic(prune=True)
+        with pytest.raises(ValueError, match="name"):
+            asyncio.run(app.sync_periodic_async(prune=True))
+        assert app.list_recurring() == ()
 
 
 def test_what_nobody_has_declared_is_taken_over() -> None:
