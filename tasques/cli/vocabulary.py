@@ -256,6 +256,7 @@ COMMANDS: Final = (
         "when it stopped in order, 1 if it could not begin.",
         options=(
             "--queue",
+            "--strict",
             "--concurrency",
             "--processes",
             "--grace",
@@ -316,6 +317,13 @@ def _one_of(*words: str) -> Callable[[str], object]:
             raise ValueError(f"[{text}] is not one of {', '.join(words)}")
 
     return read
+
+
+def _weighted(text: str) -> None:
+    # No queue's name has a colon.
+    _, colon, weight = text.partition(":")
+    if colon and not re.fullmatch("[0-9]{1,6}", weight):
+        raise ValueError(f"[{weight}] is not a weight: write QUEUE:3")
 
 
 def _port(text: str) -> None:
@@ -509,8 +517,14 @@ OPTIONS: Final = (
     ),
     Option(
         flags=("--queue", "-q"),
-        value="QUEUE",
-        meaning="A queue to take tasks from; may be repeated. Without it: from every queue.",
+        value="QUEUE[:WEIGHT]",
+        meaning="A queue to take tasks from; may be repeated. Without it: from every queue. With weights, "
+        "mail:3 and bulk:1, three times as many from mail while both have some.",
+        read=_weighted,
+    ),
+    Option(
+        flags=("--strict",),
+        meaning="Take nothing from a queue while one that is named before it has something.",
     ),
     Option(
         flags=("--concurrency", "-c"),

@@ -109,8 +109,11 @@ def options(arguments: Arguments) -> WorkerOptions:
     Raises:
         InvalidInput: If a value makes no sense.
     """
+    named = [name.partition(":") for name in arguments.options.get("--queue", ())]
     given = {
-        "queues": arguments.options.get("--queue", ()),
+        "queues": [queue for queue, _, _ in named],
+        "weights": {queue: int(weight) for queue, _, weight in named if weight},
+        "strict": arguments.has("--strict"),
         "concurrency": arguments.number("--concurrency"),
         "worker_id": arguments.text("--worker-id"),
         "grace": arguments.text("--grace"),

@@ -8,6 +8,9 @@ The worker: takes tasks from a server, runs what is declared for them, and tells
   :mod:`~tasques.worker.desk`. :mod:`~tasques.worker.telling` is the one that tells the server.
 - :mod:`~tasques.worker.bodies`: what runs bodies: :mod:`~tasques.worker.threads` and
   :mod:`~tasques.worker.event_loop`; what ends them early is in :mod:`~tasques.worker.limits`.
+- :mod:`~tasques.worker.turns`: from which queue it claims first.
+- :mod:`~tasques.worker.supervisor`: several processes, each with a worker; :mod:`~tasques.worker.supervised`
+  is what the two say to each other.
 - :mod:`~tasques.worker.gate`: the server, as a worker sees it; :mod:`~tasques.worker.together` is the
   request for many.
 - :mod:`~tasques.worker.snapshot`, :mod:`~tasques.worker.counters`, :mod:`~tasques.worker.log_fields`,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Final, TypedDict
 
 import attrs
@@ -36,9 +37,15 @@ def _at_least_one(instance: object, attribute: attrs.Attribute[int], value: int 
         raise InvalidInput([Fault(attribute.name, "minimum", "must not be less than 1")])
 
 
+def _weights(given: Mapping[str, int]) -> Mapping[str, int]:
+    return MappingProxyType({str(queue_name(name)): weight for name, weight in given.items()})
+
+
 class WorkerSettings(TypedDict, total=False):
     """The attributes of :class:`WorkerOptions` but the queues, by name, as a program writes them."""
 
+    weights: Mapping[str, int]
+    strict: bool
     concurrency: int
     worker_id: str
     grace: DurationLike
@@ -57,6 +64,9 @@ class WorkerOptions:
 
     Attributes:
         queues: From which it takes tasks; none named means every queue.
+        weights: In which proportion tasks are taken from queues that all have some; 1 for one that is
+            not named here. Without any, the server decides, by priority over all queues.
+        strict: Take nothing from a queue while one that is named before it has something.
         concurrency: So many tasks at a time.
         worker_id: Who it is; made up if not given. No two workers may have the same at a time.
         grace: How long tasks may go on after the first signal to stop.
@@ -72,6 +82,8 @@ class WorkerOptions:
     """
 
     queues: tuple[str, ...] = attrs.field(default=(), converter=_queues)
+    weights: Mapping[str, int] = attrs.field(factory=dict, converter=_weights)
+    strict: bool = False
     concurrency: int = attrs.field(default=DEFAULT_CONCURRENCY, validator=_at_least_one)
     worker_id: str | None = None
     grace: Duration = attrs.field(default=DEFAULT_GRACE, converter=_duration)
@@ -83,11 +95,22 @@ class WorkerOptions:
     last_look: Duration = attrs.field(default=Duration(0), converter=_duration)
 
     def __attrs_post_init__(self) -> None:
+        faults = list(self._faults())
+        if faults:
+            raise InvalidInput(faults)
+
+    def _faults(self) -> Iterator[Fault]:
+        if any(weight < 1 for weight in self.weights.values()):
+            yield Fault("weights", "minimum", "must not be less than 1")
+        if not self.weights.keys() <= set(self.queues):
+            yield Fault("weights", "queues", "must be of queues that tasks are taken from")
+        if self.strict and self.weights:
+            yield Fault("strict", "exclusive", "must not be given together with weights")
+        if self.strict and not self.queues:
+            yield Fault("strict", "queues", "wants queues whose order counts")
         soft, hard = self.soft_limit, self.hard_limit
         if soft is not None and hard is not None and soft > hard:
-            raise InvalidInput(
-                [Fault("soft_limit", "maximum", "must not be longer than the hard limit")]
-            )
+            yield Fault("soft_limit", "maximum", "must not be longer than the hard limit")
 
 
 def seconds_or_never(limit: Duration | None) -> float:

@@ -16,6 +16,7 @@ it while asking the server or running a body.
 
 from __future__ import annotations
 
+import collections
 import logging
 import math
 import os
@@ -32,6 +33,7 @@ import attrs
 
 from tasques.app.declared import DeclaredTask
 from tasques.client.port import Operations
+from tasques.client.values import Task
 from tasques.core.errors import InvalidInput
 from tasques.core.values import Duration
 from tasques.worker.attempts import Attempt, Why
@@ -49,6 +51,7 @@ from tasques.worker.snapshot import Snapshot, snapshot
 from tasques.worker.telling import Teller
 from tasques.worker.threads import ThreadRunner
 from tasques.worker.troubles import Trouble
+from tasques.worker.turns import turns_of
 
 _log: Final = logging.getLogger("tasques.worker")
 
@@ -109,6 +112,7 @@ class Worker:
         self._threads: Runner = ThreadRunner(bodies)
         self._loop: Runner = LoopRunner(bodies)
         self._teller = Teller(self._desk, self._gate, self._interrupt, lambda: self._is_closed)
+        self._turns = turns_of(self.options)
         self._claim_trouble = Trouble("claiming", _log)
         self._is_closed = False
         self._last_words_until = math.inf
@@ -214,7 +218,7 @@ class Worker:
     def _claim_once(self, wanted: int) -> None:
         try:
             self._sync()
-            tasks = self._gate.claim(self.id, self.options.queues, wanted, self._claim_wait())
+            tasks = self._ask(wanted)
         except Exception as error:  # noqa: BLE001 - no error of the server's ends a worker
             with self._desk.open() as (ledger, now):
                 pause = ledger.claim_failed(now, wish_of(error))
@@ -225,6 +229,20 @@ class Worker:
             attempts = ledger.claimed(tasks, now)
         self._notice_original(attempts)
         self._start(attempts)
+
+    def _ask(self, wanted: int) -> Sequence[Task]:
+        tasks: Sequence[Task] = ()
+        empty: list[str] = []
+        for turn in self._turns.next(wanted):
+            tasks = self._gate.claim(self.id, [turn.queue], turn.amount, Duration(0))
+            if tasks or self._ledger.is_stopping:
+                break
+            empty.append(turn.queue)
+        else:
+            wait = self._claim_wait()
+            tasks = self._gate.claim(self.id, self.options.queues, wanted, wait)
+        self._turns.taken(empty, collections.Counter(str(task.queue) for task in tasks))
+        return tasks
 
     def _claim_wait(self) -> Duration:
         return self.options.last_look if self.options.burst else self.options.claim_wait

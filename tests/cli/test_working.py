@@ -66,6 +66,20 @@ def test_the_command_line_says_what_the_worker_is_told() -> None:
     assert options(parse(["worker", "a:b"])).concurrency == 8
 
 
+def test_queues_may_have_weights() -> None:
+    """After a colon, which no queue's name has; one without has none of its own."""
+    found = options(parse(["worker", "a:b", "-q", "mail:3", "-q", "bulk"]))
+    assert (found.queues, dict(found.weights), found.strict) == (
+        ("mail", "bulk"),
+        {"mail": 3},
+        False,
+    )
+    assert options(parse(["worker", "a:b", "-q", "mail", "-q", "bulk", "--strict"])).strict
+    for wrong in ("mail:", "mail:x", "mail:-1", "mail:1:2"):
+        with pytest.raises(UsageError, match="QUEUE:3"):
+            parse(["worker", "a:b", "-q", wrong])
+
+
 def test_processes_are_a_setting_of_servers_and_an_option_of_workers() -> None:
     """The same word for the same thing; a worker has no settings."""
     served = parse(["serve", "--set", "http.processes=2", "--processes", "3"])
