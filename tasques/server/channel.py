@@ -133,22 +133,17 @@ class Task(WSGITask):  # type: ignore[misc]
 _serving = threading.local()
 
 
-def is_content() -> bool:
-    """
-    Whether the connection served on this thread, if one is, needs nothing of the I/O thread.
-
-    That is so where its bytes are watched for and none of ours wait to be sent. waitress wakes the
-    I/O thread at the end of every request, which nearly always finds nothing to do.
-    """
+def served_here() -> Channel | None:
+    """The connection that is served on this thread, if one is."""
     channel: Channel | None = getattr(_serving, "channel", None)
-    return channel is not None and channel.is_watched and not channel.writable()
+    return channel
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
     """
     One connection.
 
-    Everything but ``service`` runs on the I/O thread.
+    Everything but ``service`` and ``is_content`` runs on the I/O thread.
     """
 
     parser_class = Request
@@ -166,15 +161,25 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
 
     def service(self) -> None:
-        """Serve the oldest request; see :func:`is_content`."""
+        """Serve the oldest request; see :func:`served_here`."""
         _serving.channel = self
         try:
             self._serve_or_park()
         finally:
             _serving.channel = None
 
+    @property
+    def is_content(self) -> bool:
+        """
+        Whether it needs nothing of the I/O thread, which is for the thread that serves it to ask.
+
+        That is so where its bytes are watched for and none of ours wait to be sent. waitress wakes
+        the I/O thread at the end of every request, which nearly always finds nothing to do.
+        """
+        return self.is_watched and not self.writable()
+
     def readable(self) -> bool:
-        """Whether the I/O thread is to watch for bytes; it asks on each of its rounds."""
+        """Whether the I/O thread is to watch for bytes; it asks when that may have changed."""
         # Forgotten first: whoever changes the answer meanwhile has to see that it was asked.
         self.is_watched = False
         self.is_watched = self.lingering_since is not None or bool(super().readable())
@@ -308,7 +313,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def _begin_to_linger(self) -> None:
         self.lingering_since = time.monotonic()
-        # For this one only: every connection is asked both on every pass of the I/O loop.
+        # For this one only: all others are asked both for every request.
         self.readable = lambda: True  # type: ignore[method-assign]
         self.writable = lambda: self.will_close
         try:

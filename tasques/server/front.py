@@ -22,7 +22,8 @@ from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
 from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
 
 from tasques.core.values import Duration
-from tasques.server.channel import Channel, is_content
+from tasques.server.channel import Channel, served_here
+from tasques.server.io_loop import IoLoop, make_loop
 from tasques.server.open_files import allow_open_files
 from tasques.server.options import ServerOptions
 from tasques.server.sockets import address_of, bind, url
@@ -55,7 +56,10 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
     is_draining = False
     _draining_since = 0.0
 
-    def __init__(self, *args: Any, request_timeout: float, parks: bool, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, loop: IoLoop, request_timeout: float, parks: bool, **kwargs: Any
+    ) -> None:
+        self._loop = loop
         self._request_timeout = request_timeout
         self.parks = parks
         self._is_closed = False
@@ -64,8 +68,11 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
 
     def pull_trigger(self) -> None:
         """Wake the I/O thread, unless it has nothing to do for the connection served here."""
-        if is_content():
-            return
+        channel = served_here()
+        if channel is not None:
+            if channel.is_content:
+                return
+            self._loop.touch(channel)
         # A thread may outlive the server, and the number of a closed pipe may be another file's.
         with self._closing:
             if not self._is_closed:
@@ -86,6 +93,8 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         now = time.monotonic()
         for channel in tuple(self.active_channels.values()):
             channel.check_deadline(now, self._request_timeout)
+            if channel.will_close:
+                self._loop.touch(channel)
 
     def stop_accepting(self) -> None:
         """Take no further connection; those that wait in the kernel's queue are still taken."""
@@ -125,6 +134,7 @@ class Front:
         app: A WSGI application.
         options: Where to listen, and how much to take.
         sockets: Bound already, for processes that share them; else the options say where.
+        loop: Waits for them.
 
     Raises:
         CannotListen: If the address is taken, or not this machine's.
@@ -138,18 +148,20 @@ class Front:
         app: Callable[..., Iterable[bytes]],
         options: ServerOptions,
         sockets: Sequence[socket.socket] | None = None,
+        loop: IoLoop | None = None,
     ) -> None:
         sockets = bind(options.address) if sockets is None else sockets
         limit = allow_open_files(options.connection_limit, others=_OTHER_FILES)
         self.addresses = tuple(address_of(each) for each in sockets)
-        self._map: dict[int, Any] = {}
+        self._loop = make_loop() if loop is None else loop
         self._dispatcher = Threads()
         self._dispatcher.set_thread_count(options.threads)
         adjustments = _adjustments(options, limit)
         self._listeners = [
             Listener(
                 app,
-                self._map,
+                self._loop.map,
+                loop=self._loop,
                 _sock=each,
                 dispatcher=self._dispatcher,
                 adj=adjustments,
@@ -178,8 +190,11 @@ class Front:
         """Answer requests, until :meth:`drain` or :meth:`close`; on the caller's thread."""
         self._is_running = True
         try:
-            while self._map and not self._is_to_close:
-                wasyncore.loop(timeout=_TICK_SECONDS, use_poll=True, map=self._map, count=1)
+            while self._loop.map and not self._is_to_close:
+                for listener in self._listeners:
+                    # Whether it takes a further connection depends on how many there are.
+                    self._loop.touch(listener)
+                self._loop.turn(_TICK_SECONDS)
                 if self._is_to_dismiss:
                     self._dismiss_silent()
                 if self._is_to_drain:
@@ -250,7 +265,8 @@ class Front:
                 for channel in tuple(listener.active_channels.values()):
                     channel.handle_close()
                 listener.close()
-            self._map.clear()
+            self._loop.map.clear()
+            self._loop.close()
 
 
 def _adjustments(options: ServerOptions, connection_limit: int) -> Adjustments:

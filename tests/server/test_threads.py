@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
 
-from tasques.server.channel import Channel, is_content
+from tasques.server.channel import Channel, served_here
 from tasques.server.threads import Threads
 
 PATIENCE = 30.0
@@ -73,7 +73,8 @@ class Server:
         self.tasks.append(channel)
 
     def pull_trigger(self) -> None:
-        self.woken += not is_content()
+        channel = served_here()
+        self.woken += channel is None or not channel.is_content
 
     def application(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         start_response("200 OK", [])

@@ -1,23 +1,27 @@
 """
 What we rely on of waitress that its documentation does not promise.
 
-If a test here fails after an upgrade, look at :mod:`tasques.server.channel` and
-:mod:`tasques.server.front` before anything else.
+If a test here fails after an upgrade, look at :mod:`tasques.server.channel`,
+:mod:`tasques.server.front` and :mod:`tasques.server.io_loop` before anything else.
 """
 
 from __future__ import annotations
 
 import inspect
+import select
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from waitress import wasyncore  # type: ignore[import-untyped]
 from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from waitress.parser import HTTPRequestParser  # type: ignore[import-untyped]
 from waitress.server import BaseWSGIServer  # type: ignore[import-untyped]
 from waitress.task import ErrorTask, Task, ThreadedTaskDispatcher  # type: ignore[import-untyped]
+from waitress.trigger import trigger  # type: ignore[import-untyped]
 
 from tasques.server.front import Front
 from tests.server.wire import PATIENCE_SECONDS, Wire
@@ -69,6 +73,73 @@ def test_limits_refuse_from_their_value_on() -> None:
     parser: Any = HTTPRequestParser(Adjustments(max_request_body_size=5))
     parser.received(b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n")
     assert parser.error.code == 413
+
+
+def test_a_loop_hands_over_what_the_kernel_said() -> None:
+    """In the flags of ``poll``, which are those of ``epoll``."""
+    assert list(inspect.signature(wasyncore.readwrite).parameters) == ["obj", "flags"]
+    for name in ("IN", "OUT", "ERR", "HUP"):
+        assert getattr(select, f"EPOLL{name}") == getattr(select, f"POLL{name}")
+
+
+def test_whoever_takes_part_enters_the_map_and_leaves_it() -> None:
+    """Item by item, sockets and the trigger alike: so a map of ours hears of it."""
+    said: list[str] = []
+
+    class Map(dict[int, Any]):
+        def __setitem__(self, number: int, one: Any) -> None:
+            said.append("come")
+            super().__setitem__(number, one)
+
+        def __delitem__(self, number: int) -> None:
+            said.append("gone")
+            super().__delitem__(number)
+
+    ours, theirs = socket.socketpair()
+    both = Map()
+    for one in (wasyncore.dispatcher(ours, map=both), trigger(both)):
+        assert both[one._fileno] is one
+        assert not one.accepting
+        one.close()
+        assert one._fileno is None
+    assert said == ["come", "come", "gone", "gone"]
+    theirs.close()
+
+
+class Watched:
+    """As much of a server as a channel needs; notes how the channel is when the trigger is pulled."""
+
+    server_name, effective_port, parks, is_draining = "test", 0, False, False
+
+    def __init__(self) -> None:
+        self.adj = Adjustments(channel_request_lookahead=1, ident=None)
+        self.active_channels: dict[int, Any] = {}
+        self.seen: list[tuple[int, bool]] = []
+        self.channel: Any = None
+
+    def add_task(self, channel: Any) -> None:
+        """The test serves it."""
+
+    def pull_trigger(self) -> None:
+        self.seen.append((len(self.channel.requests), bool(self.channel.close_when_flushed)))
+
+    def application(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", "0")])
+        return []
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_the_trigger_is_pulled_after_the_change(last: bool) -> None:
+    """At the end of each request: what the I/O thread then asks has its new answer."""
+    ours, theirs = socket.socketpair()
+    server = Watched()
+    channel = server.channel = HTTPChannel(server, ours, ("test", 0), server.adj, map={})
+    connection = b"Connection: close\r\n" if last else b""
+    channel.received(b"GET / HTTP/1.1\r\n%s\r\n" % connection)
+    channel.service()
+    assert server.seen == [(0, last)]
+    channel.handle_close()
+    theirs.close()
 
 
 def test_the_environment_tells_whether_the_client_is_gone(serve: Callable[..., Front]) -> None:
