@@ -30,6 +30,7 @@ from tests.simulation.auditor import Auditor, Demands, Request, Standing
 from tests.simulation.background_auditor import BackgroundAuditor
 from tests.simulation.faults import Fault, Faults, Happening
 from tests.simulation.model import CALL_TIMEOUT, Cluster
+from tests.simulation.neighbours import TALKING_FROM, Air
 from tests.simulation.runtime import Actor, Node, Scheduler, SimulatedRuntime
 from tests.simulation.stores import QUEUE, SimulatedBackend, real_codec
 
@@ -162,6 +163,7 @@ class World:
         )
         self.chance = Random(f"{seed}/world")
         self.servers: list[Server] = []
+        self.air = Air(self.scheduler, seed) if seed >= TALKING_FROM else None
         self.on_worker_killed: Callable[[float, float], None] = lambda chosen, length: None
         self._note = note
         self._nodes = 0
@@ -195,7 +197,8 @@ class World:
         backend.tasks.on_overlap = lambda key: self.auditor.fail(
             "P18", f"two writes of {key} are under way together from {node.name}"
         )
-        built = bootstrap.build(SETTINGS, backend, runtime)
+        neighbours = self.air.mouth(place, node) if self.air is not None else None
+        built = bootstrap.build(SETTINGS, backend, runtime, neighbours=neighbours)
         server = Server(place, node, runtime, backend, built, true_offset=node.offset)
         assert isinstance(built.store, GroupCommit)
         if self._small:
