@@ -205,6 +205,8 @@ def _reprioritise(arguments: Arguments) -> None:
 
 
 def _worker(arguments: Arguments) -> None:
+    if arguments.has("--burst") and arguments.has("--reload"):
+        raise UsageError("--burst and --reload exclude each other")
     if arguments.has(_PROCESSES):
         _fewer_than(_PROCESSES, arguments.text(_PROCESSES) or "", _MOST_PROCESSES)
     processes, port = arguments.number(_PROCESSES) or 1, arguments.number("--health-port") or 0

@@ -259,6 +259,7 @@ COMMANDS: Final = (
             "--strict",
             "--concurrency",
             "--processes",
+            "--reload",
             "--grace",
             "--burst",
             "--max-tasks",
@@ -533,9 +534,13 @@ OPTIONS: Final = (
         read=_count,
     ),
     Option(
+        flags=("--reload",),
+        meaning="Begin anew whenever a Python file below the working directory changes; for development.",
+    ),
+    Option(
         flags=("--grace",),
         value="DURATION",
-        meaning="How long tasks may go on after the first signal to stop; 30s.",
+        meaning="How long tasks may go on after the first signal to stop; 30s, with --reload 2s.",
         read=Duration.parse,
     ),
     Option(flags=("--burst",), meaning="Stop when nothing is left to do."),

@@ -20,6 +20,7 @@ from tasques.cli.arguments import Arguments, UsageError
 from tasques.worker import App, TaskFilter, Worker, WorkerOptions
 from tasques.worker.health import HealthServer
 from tasques.worker.signals import handled
+from tasques.worker.sources import Sources
 from tasques.worker.supervised import obeying
 from tasques.worker.supervisor import Supervisor
 
@@ -27,6 +28,8 @@ _log: Final = logging.getLogger("tasques.worker")
 
 #: Over a network, what was just created by others may be found a moment later.
 _LAST_LOOK: Final = "1s"
+#: Who has changed a file wants to see what comes of it.
+_RELOAD_GRACE: Final = "2s"
 
 
 def worker(arguments: Arguments, environ: Mapping[str, str]) -> int:
@@ -38,7 +41,7 @@ def worker(arguments: Arguments, environ: Mapping[str, str]) -> int:
         InvalidInput: If an option makes no sense.
         OSError: If the port for health is taken.
     """
-    if arguments.has("--processes"):
+    if arguments.has("--processes") or arguments.has("--reload"):
         _configure_log(arguments)
         return _supervise(arguments)
     return work(arguments)
@@ -83,12 +86,21 @@ def _supervise(arguments: Arguments) -> int:
     # What is wrong with the options is said once, and here.
     options(arguments)
 
+    # A cached form counts as current if it has the source's size and, to the second, its time: what is
+    # written twice in a second could be run as it was the first time. So none is written.
+    flags = ["-B"] if arguments.has("--reload") else []
+
     def command(number: int, line: int) -> list[str]:
         module = "tasques.cli.worker_process"
-        return [sys.executable, "-m", module, str(line), str(number), "worker", *arguments.line]
+        options = [str(line), str(number), "worker", *arguments.line]
+        return [sys.executable, *flags, "-m", module, *options]
 
-    count = arguments.number("--processes") or 1
-    return Supervisor(command, count, is_burst=arguments.has("--burst")).run()
+    return Supervisor(
+        command,
+        arguments.number("--processes") or 1,
+        is_burst=arguments.has("--burst"),
+        have_changed=Sources(Path.cwd()).have_changed if arguments.has("--reload") else None,
+    ).run()
 
 
 @contextlib.contextmanager
@@ -116,7 +128,8 @@ def options(arguments: Arguments) -> WorkerOptions:
         "strict": arguments.has("--strict"),
         "concurrency": arguments.number("--concurrency"),
         "worker_id": arguments.text("--worker-id"),
-        "grace": arguments.text("--grace"),
+        "grace": arguments.text("--grace")
+        or (_RELOAD_GRACE if arguments.has("--reload") else None),
         "max_tasks": arguments.number("--max-tasks"),
         "soft_limit": arguments.text("--soft-limit"),
         "hard_limit": arguments.text("--hard-limit"),

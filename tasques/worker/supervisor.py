@@ -10,6 +10,8 @@ that a fork could break.
 - SIGTERM and SIGINT let all of them finish within their grace; a second signal has them give back at once;
   a third kills them. SIGUSR1 has each write into the log what it does.
 - They stop within their grace when their supervisor is gone, however it went.
+- When the sources change, if they are watched, all are stopped and others begin. One that cannot begin then
+  waits for the next change.
 - In a burst a process that ends in order is not replaced; the supervisor ends with the last one.
 """
 
@@ -35,6 +37,8 @@ from tasques.worker.supervised import DUMP, STOP, STOP_NOW, WORKS
 _log: Final = logging.getLogger("tasques.worker")
 
 _STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
+#: Sources that are watched are looked at so often.
+_WATCH_SECONDS: Final = 0.5
 
 #: What a process is started with, by its number and the descriptor of its line to the supervisor.
 Command = Callable[[int, int], Sequence[str]]
@@ -50,6 +54,7 @@ class _Child:
         line: What it says, and what is said to it.
         began: On the monotonic clock.
         works: Whether it has said so.
+        is_outdated: Whether it was stopped to make place for another.
         is_silent: Whether it will never say anything any more.
     """
 
@@ -59,6 +64,7 @@ class _Child:
     began: float
     works: bool = False
     is_silent: bool = False
+    is_outdated: bool = False
 
     def say(self, what: bytes) -> None:
         """Say it, if it still listens."""
@@ -82,11 +88,20 @@ class Supervisor:
 
     Args:
         is_burst: Whether those that end in order have done what there was.
+        have_changed: Whether the sources have, since it was asked before; None if that is of no interest.
     """
 
-    def __init__(self, command: Command, count: int, *, is_burst: bool = False) -> None:
+    def __init__(
+        self,
+        command: Command,
+        count: int,
+        *,
+        is_burst: bool = False,
+        have_changed: Callable[[], bool] | None = None,
+    ) -> None:
         self._command = command
         self._is_burst = is_burst
+        self._have_changed = have_changed
         self._children: dict[int, _Child] = {}
         self._restarts = {number: Restarts() for number in range(count)}
         # When whose place is to be filled.
@@ -109,6 +124,7 @@ class Supervisor:
             while self._children or (self._vacant and not self._is_stopping):
                 self._fill()
                 self._wait()
+                self._watch()
                 self._hear()
                 self._reap()
         return self._fault or int(any(self._statuses) or self._signals > 2)
@@ -199,7 +215,18 @@ class Supervisor:
         at = math.inf
         if self._vacant and not self._is_stopping and (self._has_begun or not self._children):
             at = min(self._vacant.values())
+        if self._have_changed is not None:
+            at = min(at, time.monotonic() + _WATCH_SECONDS)
         return None if at == math.inf else 1000 * max(at - time.monotonic(), 0.0)
+
+    def _watch(self) -> None:
+        if self._have_changed is None or self._is_stopping or not self._have_changed():
+            return
+        _log.info("the sources have changed: all begin anew")
+        self._vacant = dict.fromkeys(self._vacant, 0.0)
+        for child in self._children.values():
+            child.is_outdated = True
+            child.say(STOP)
 
     def _hear(self) -> None:
         for child in self._children.values():
@@ -223,6 +250,13 @@ class Supervisor:
             self._tell_end(child, self._statuses[-1])
         elif self._is_burst and status == 0:
             _log.info("process %d has nothing left to do", child.number)
+        elif child.is_outdated:
+            self._vacant[child.number] = 0.0
+        elif not child.works and self._have_changed is not None:
+            self._tell_end(
+                child, status, " before it worked; the next begins when the sources change"
+            )
+            self._vacant = dict.fromkeys([*self._vacant, child.number], math.inf)
         elif not self._has_begun and not child.works:
             self._fault = status if status > 0 else 1
         else:

@@ -113,6 +113,7 @@ def test_limits_that_contradict_each_other_are_refused() -> None:
         ["--grace", "soon"],
         ["--processes", "0"],
         ["--processes", "many"],
+        ["--burst", "--reload"],
         ["--health-port", "65535", "--processes", "2"],
     ],
 )

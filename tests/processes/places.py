@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from tasques.app import Tasques
 from tasques.core.tasks import State
@@ -55,11 +56,13 @@ class Place:
         (folder / "shop.py").write_text(MODULE.replace("{url}", server.url))
         self.app = stack.enter_context(Tasques(server.url, queue="mail", patience=60))
 
-    def worker(self, *arguments: str, own_group: bool = False) -> subprocess.Popen[bytes]:
+    def worker(
+        self, *arguments: str, own_group: bool = False, log: IO[str] | None = None
+    ) -> subprocess.Popen[bytes]:
         """A worker that has been started; killed when its test ends."""
         command = [sys.executable, "-m", "tasques", "worker", "shop:app", "-q", "mail"]
         worker = subprocess.Popen(
-            [*command, *arguments], cwd=self.folder, start_new_session=own_group
+            [*command, *arguments], cwd=self.folder, start_new_session=own_group, stderr=log
         )
         self._stack.callback(worker.wait)
         self._stack.callback(worker.kill)

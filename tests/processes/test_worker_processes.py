@@ -130,6 +130,33 @@ def test_what_keeps_all_from_beginning_is_told_once(place: Place) -> None:
     assert ended.stderr.count("there is no module [missing]") == 1
 
 
+def test_a_change_of_the_sources_begins_anew(place: Place) -> None:
+    """
+    With the new code, and what runs is given back. A fault in it is waited out, not repeated.
+    """
+    module = place.folder / "shop.py"
+    before = module.read_text()
+    log = place.folder / "log"
+    place.slow("held")
+    with log.open("w") as file:
+        worker = place.worker("--reload", "--grace", "0s", log=file)
+    assert eventually(lambda: place.process_of("held") > 0)
+    first = place.process_of("held")
+    module.write_text(before + "\nthis is no Python\n")
+    assert eventually(lambda: "when the sources change" in log.read_text())
+    assert worker.poll() is None
+    task = place.app.get("mail", "held")
+    assert (task.state, task.attempted) == (State.QUEUED, 0)
+    module.write_text(before.replace("return number", "return -number"))
+    assert eventually(lambda: place.process_of("held") not in (0, first))
+    assert place.app.enqueue("quick", args={"number": 7}).result(PATIENCE) == -7
+    place.release("held")
+    assert eventually(lambda: place.is_done("held"))
+    assert place.app.get("mail", "held").attempted == 1
+    worker.terminate()
+    assert worker.wait(PATIENCE) == 0
+
+
 STUBBORN = """
 import signal, socket, sys, time
 line = socket.socket(fileno=int(sys.argv[1]))
