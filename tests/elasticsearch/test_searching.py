@@ -126,6 +126,61 @@ def test_claimable_tasks_are_sought_in_one_multi_search(cluster: StubCluster) ->
     }
 
 
+def test_where_nothing_was_one_search_looks_whether_there_is_anything(
+    cluster: StubCluster,
+) -> None:
+    """With a rank or without, in no order; what it finds is given in the order of claims."""
+    cluster.answer("POST /_msearch", {"responses": [found()] * 2})
+    hits = [hit(document("b", priority=1)), hit(document("a", priority=7))]
+    cluster.answer("POST /_msearch", {"responses": [found(*hits)]})
+    cluster.answer("POST /_msearch", {"responses": [found()] * 2})
+    tasks = cluster.backend().tasks
+    assert tasks.find_claimable([query("q", limit=3)]) == [[]]
+    (proposed,) = tasks.find_claimable([query("q", limit=3)])
+    assert [stored.document.id for stored in proposed] == ["a", "b"]
+    tasks.find_claimable([query("q", limit=3)])
+    first, glance, last = (request.lines for request in cluster.requests)
+    assert glance[0] == first[0]
+    assert glance[1:] == [
+        {
+            "query": {"bool": {"filter": first[1]["query"]["bool"]["filter"][:-1], "must_not": []}},
+            "size": 3,
+            "seq_no_primary_term": True,
+            "track_total_hits": False,
+            "timeout": "5s",
+        }
+    ]
+    assert len(last) == 4
+
+
+def test_where_there_is_more_than_a_page_the_first_are_searched_for(
+    cluster: StubCluster,
+) -> None:
+    """What came first in no order may be the last; the other queues have been answered."""
+    cluster.answer("POST /_msearch", {"responses": [found()] * 4})
+    some = [hit(document("y")), hit(document("z"))]
+    cluster.answer("POST /_msearch", {"responses": [found(*some), found(hit(document("c")))]})
+    ranked, unranked = [hit(document("b", priority=2))], [hit(document("a", priority=5))]
+    cluster.answer("POST /_msearch", {"responses": [found(*ranked), found(*unranked)]})
+    tasks = cluster.backend().tasks
+    queries = [query("q", limit=2), query("q", "r", limit=2)]
+    tasks.find_claimable(queries)
+    proposed = tasks.find_claimable(queries)
+    assert [[stored.document.id for stored in tasks] for tasks in proposed] == [["a", "b"], ["c"]]
+    assert [len(request.lines) for request in cluster.requests] == [8, 4, 4]
+
+
+def test_bad_documents_do_not_hide_the_good_ones_where_nothing_was(cluster: StubCluster) -> None:
+    """A page that is full of them says that there is more behind."""
+    cluster.answer("POST /_msearch", {"responses": [found()] * 2})
+    cluster.answer("POST /_msearch", {"responses": [found(hit({"id": "bad"}))]})
+    cluster.answer("POST /_msearch", {"responses": [found(hit(document("good"))), found()]})
+    tasks = cluster.backend().tasks
+    tasks.find_claimable([query("q", limit=1)])
+    ((one,),) = tasks.find_claimable([query("q", limit=1)])
+    assert one.document.id == "good"
+
+
 def test_both_searches_are_merged_in_the_order_of_claims(cluster: StubCluster) -> None:
     """A task without a rank may come first; the rest is cut off."""
     ranked = [hit(document("b", priority=5)), hit(document("d", priority=1))]

@@ -1,4 +1,9 @@
-"""The search for tasks to claim: by rank, and what has none by the original's sorts."""
+"""
+The search for tasks to claim: by rank, and what has none by the original's sorts.
+
+Where nothing was found the last time, one search looks first whether there is anything at all: most
+of the time somebody waits, there is not.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +17,23 @@ import msgspec
 from tasques.adapters.elasticsearch.client import Client
 from tasques.adapters.elasticsearch.indices import IndexNames, Json
 from tasques.adapters.elasticsearch.narrowing import Narrowing, later_priorities, read_later
-from tasques.adapters.elasticsearch.queries import claimable_ranked, claimable_unranked
+from tasques.adapters.elasticsearch.queries import (
+    claimable_at_all,
+    claimable_ranked,
+    claimable_unranked,
+)
 from tasques.adapters.elasticsearch.scan import ANYWAY
 from tasques.adapters.elasticsearch.search import LONGEST_NAMES, Search, Searcher
 from tasques.core.errors import StoreUnavailable
 from tasques.core.ports import ClaimableQuery, Runtime
+from tasques.core.queues import QueueName
 from tasques.core.tasks import StoredTask
 
 _log = logging.getLogger(__name__)
 
 _ENCODE: Final = msgspec.json.Encoder().encode
+#: So many sets of queues in which there was nothing are remembered.
+_MOST_EMPTIED: Final = 1_000
 
 
 class ClaimableSearcher:
@@ -34,12 +46,33 @@ class ClaimableSearcher:
         self._names = names
         self._searcher = searcher
         self._narrowing = Narrowing(runtime)
+        self._emptied = _Emptied(runtime)
 
     def find(self, queries: Sequence[ClaimableQuery]) -> Sequence[Sequence[StoredTask]]:
         """As of :meth:`~tasques.core.ports.TaskStore.find_claimable`."""
         fresh = dict.fromkeys(queue for query in queries for queue in query.fresh)
         if fresh:
             self._searcher.refresh([self._names.queue(queue) for queue in fresh])
+        # One that is not empty has the two searches anyway, and the others come along with it.
+        is_glance = all(self._emptied.holds(query.queues) for query in queries)
+        found = self._glance(queries) if is_glance else self._search(queries)
+        for query, tasks in zip(queries, found, strict=True):
+            self._emptied.note(query.queues, is_empty=not tasks)
+        return found
+
+    def _glance(self, queries: Sequence[ClaimableQuery]) -> list[Sequence[StoredTask]]:
+        """All there is where that is little, by one search each; where there is more, by two."""
+        glances = [self._at_all(query) for query in queries]
+        self._searcher.run(glances)
+        found: list[Sequence[StoredTask]] = [_in_order(glance.found) for glance in glances]
+        full = [number for number, glance in enumerate(glances) if glance.is_full]
+        searched = self._search([queries[number] for number in full])
+        for number, tasks in zip(full, searched, strict=True):
+            found[number] = tasks
+        return found
+
+    def _search(self, queries: Sequence[ClaimableQuery]) -> list[Sequence[StoredTask]]:
+        """The first there are."""
         ranked = [self._by_rank(query, narrowed=True) for query in queries]
         unranked = [self._without_rank(query) for query in queries]
         # The two for one query stand together.
@@ -48,9 +81,7 @@ class ClaimableSearcher:
         for query, search in zip(queries, ranked, strict=True):
             self._learn(query, search)
         return [
-            sorted(one.found + two.found, key=lambda stored: stored.document.claim_order)[
-                : query.limit
-            ]
+            _in_order(one.found + two.found)[: query.limit]
             for query, one, two in zip(queries, ranked, unranked, strict=True)
         ]
 
@@ -87,6 +118,16 @@ class ClaimableSearcher:
             limit=_limit(query),
         )
 
+    def _at_all(self, query: ClaimableQuery) -> Search:
+        return Search(
+            indices=self._indices(query),
+            but=tuple(self._names.queue(queue) for queue in query.paused),
+            body=lambda page: claimable_at_all(query.now, page),
+            wanted=lambda task: task.run_at <= query.now,
+            limit=_limit(query),
+            has_order=False,
+        )
+
     def _indices(self, query: ClaimableQuery) -> tuple[str, ...]:
         return tuple(self._names.queue(queue) for queue in query.queues)
 
@@ -109,6 +150,33 @@ class ClaimableSearcher:
         except (StoreUnavailable, msgspec.MsgspecError) as failure:
             _log.debug("what is for later could not be counted: %s", failure)
             return ()
+
+
+class _Emptied:
+    """Remembers for which sets of queues nothing was found; safe for threads."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._lock = runtime.condition()
+        self._empty: dict[tuple[QueueName, ...], None] = {}
+
+    def holds(self, queues: tuple[QueueName, ...]) -> bool:
+        """Whether the last search for *queues* found nothing."""
+        with self._lock:
+            return queues in self._empty
+
+    def note(self, queues: tuple[QueueName, ...], *, is_empty: bool) -> None:
+        """A search for *queues* has found nothing, or something."""
+        with self._lock:
+            if not is_empty:
+                self._empty.pop(queues, None)
+                return
+            self._empty[queues] = None
+            if len(self._empty) > _MOST_EMPTIED:
+                del self._empty[next(iter(self._empty))]
+
+
+def _in_order(tasks: Sequence[StoredTask]) -> list[StoredTask]:
+    return sorted(tasks, key=lambda stored: stored.document.claim_order)
 
 
 def _limit(query: ClaimableQuery) -> int:

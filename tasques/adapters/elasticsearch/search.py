@@ -62,6 +62,8 @@ class Search:
         wanted: Whether a task is one; the index rounds times to milliseconds, this does not.
         limit: So many tasks are enough.
         is_narrow: Whether it looks only where most likely enough is found.
+        has_order: Whether it sorts what it finds. One that does not has a single page.
+        is_full: Whether there may be more behind the last page.
         found: Tasks so far, in the order of the search.
         took: Milliseconds that Elasticsearch spent on it.
     """
@@ -73,6 +75,8 @@ class Search:
     found: list[StoredTask] = attrs.field(factory=list)
     but: tuple[str, ...] = ()
     is_narrow: bool = False
+    has_order: bool = True
+    is_full: bool = False
     took: int = 0
     _size: int = 0
     _after: msgspec.Raw | None = None
@@ -99,7 +103,8 @@ class Search:
 
     def wants_more(self, hits: Sequence[Hit]) -> bool:
         """Whether there may be more to find after *hits*, and it is worth looking."""
-        if len(hits) < self._size or len(self.found) >= self.limit:
+        self.is_full = len(hits) >= self._size
+        if not self.is_full or not self.has_order or len(self.found) >= self.limit:
             return False
         self._after = hits[-1].sort
         return True
