@@ -16,30 +16,38 @@ POST with an answer of 700 bytes over a kept connection, as multiples of the sta
 ``http.client`` (150 µs on the machine where it was measured): urllib3 2.5 2.1, httpcore 1.0 1.9, httpx 0.28
 3.4 to 4.8; asynchronous: aiohttp 3.14 1.2, httpcore 4.0, httpx 5.8. aiohttp is cheaper, but only
 asynchronous, and brings eight packages; urllib3 is only synchronous; ``http.client`` has no pool.
+
+What is named here is loaded when it is asked for: a command line needs the way to a server, and no verbs.
 """
 
-from tasques.client.client import Client
-from tasques.client.errors import (
-    AnswerLost,
-    NoSuchRoute,
-    NotUnderstood,
-    ServerError,
-    ServerUnavailable,
-    Unauthorized,
-)
-from tasques.client.port import Operations
-from tasques.client.queue_verbs import task_filter
-from tasques.client.values import (
-    Done,
-    Ending,
-    Failed,
-    Finish,
-    Hold,
-    NewTask,
-    Task,
-    TaskOptions,
-    Unclaim,
-)
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from tasques.client.client import Client
+    from tasques.client.errors import (
+        AnswerLost,
+        NoSuchRoute,
+        NotUnderstood,
+        ServerError,
+        ServerUnavailable,
+        Unauthorized,
+    )
+    from tasques.client.port import Operations
+    from tasques.client.queue_verbs import task_filter
+    from tasques.client.values import (
+        Done,
+        Ending,
+        Failed,
+        Finish,
+        Hold,
+        NewTask,
+        Task,
+        TaskOptions,
+        Unclaim,
+    )
 
 __all__ = [
     "AnswerLost",
@@ -61,3 +69,39 @@ __all__ = [
     "Unclaim",
     "task_filter",
 ]
+
+_HOMES: Final = {
+    "Client": "client",
+    "AnswerLost": "errors",
+    "NoSuchRoute": "errors",
+    "NotUnderstood": "errors",
+    "ServerError": "errors",
+    "ServerUnavailable": "errors",
+    "Unauthorized": "errors",
+    "Operations": "port",
+    "task_filter": "queue_verbs",
+    "Done": "values",
+    "Ending": "values",
+    "Failed": "values",
+    "Finish": "values",
+    "Hold": "values",
+    "NewTask": "values",
+    "Task": "values",
+    "TaskOptions": "values",
+    "Unclaim": "values",
+}
+
+
+# A type checker is to find the names that there are, and no others.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = found
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -242,3 +242,13 @@ def test_https_trusts_what_it_is_told_to(tmp_path: Path) -> None:
             assert client.get("mail", "t1").id == "t1"
         with Client(url, patience=0) as client, pytest.raises(ServerUnavailable, match="verify"):
             client.get("mail", "t1")
+
+
+def test_whatever_the_package_names_is_there() -> None:
+    """Loaded when it is asked for; and nothing else is."""
+    import tasques.client as package
+
+    assert {name for name in package.__all__ if not hasattr(package, name)} == set()
+    assert set(package.__all__) <= set(dir(package))
+    with pytest.raises(AttributeError, match="nonsense"):
+        package.nonsense  # type: ignore[attr-defined] # noqa: B018
