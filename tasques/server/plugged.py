@@ -10,6 +10,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import falcon
@@ -142,7 +143,7 @@ def _shown(request: falcon.Request) -> HttpRequest:
         method=request.method,
         path=request.path,
         query=request.query_string,
-        headers=request.headers_lower,
+        headers=MappingProxyType(request.headers_lower),
         remote=request.remote_addr,
         id=request_id.current() or "",
     )

@@ -81,6 +81,8 @@ def test_it_sees_a_request_and_its_answer(world: World) -> None:
     assert told.seconds >= 0
     assert answer.headers["x-seen"] == "1"
     assert "00-1" not in repr(seen)
+    with pytest.raises(TypeError):
+        seen.headers["traceparent"] = "mine"  # type: ignore[index]
 
 
 def test_it_is_outside_of_the_credentials(world: World) -> None:
