@@ -11,7 +11,7 @@ from urllib.parse import quote
 import attrs
 import pytest
 
-from tasques.adapters.elasticsearch import lock_documents, recurring_documents
+from tasques.adapters.elasticsearch import lock_documents, recurring_documents, scan
 from tasques.adapters.elasticsearch.backend import ElasticsearchBackend
 from tasques.core.documents import Stored, Version
 from tasques.core.errors import StoreUnavailable
@@ -128,8 +128,11 @@ def test_what_an_original_rewrites_is_found_as_changed(
     assert gone.document.is_deleted
 
 
-def test_no_point_in_time_stays_open(real: Real, backend: ElasticsearchBackend) -> None:
-    """Each keeps files and memory of the cluster for a minute."""
+def test_no_point_in_time_stays_open(
+    real: Real, backend: ElasticsearchBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each keeps files and memory of the cluster for a minute; a single page needs none."""
+    monkeypatch.setattr(scan, "PAGE_SIZE", 2)
 
     def open_contexts() -> object:
         path = f"/{real.prefix}recurring_tasks/_stats/search?filter_path=_all.primaries.search"

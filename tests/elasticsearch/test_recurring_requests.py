@@ -31,7 +31,8 @@ INDEX = "t_recurring_tasks"
 LOCKS = "t_leader_locks"
 NAMES = IndexNames("t_")
 REFRESH = f"POST /{INDEX}/_refresh"
-PROBE = f"POST /{INDEX}/_search"
+# One that asks for nothing, before a refresh, and the one for the first page.
+PROBE = FIRST = f"POST /{INDEX}/_search"
 OPEN = f"POST /{INDEX}/_pit"
 SEARCH = "POST /_search"
 CLOSE = "DELETE /_pit"
@@ -52,8 +53,14 @@ def hit(id: str, seq_no: int = 0, **changes: object) -> dict[str, Any]:
 
 
 def page(*hits: dict[str, Any], pit_id: str = "p1", failed: int = 0, **more: object) -> object:
-    """A page of what is found at a point in time."""
-    return {"pit_id": pit_id, "hits": {"hits": list(hits)}, "_shards": {"failed": failed}, **more}
+    """A page of what is found, at a point in time if it is not the first."""
+    shards = {"total": 2, "failed": failed}
+    return {"pit_id": pit_id, "hits": {"hits": list(hits)}, "_shards": shards, **more}
+
+
+def many(prefix: str, start: int = 0) -> list[dict[str, Any]]:
+    """As many as fill a page."""
+    return [hit(f"{prefix}{n}", start + n) for n in range(scan.PAGE_SIZE)]
 
 
 def a_cluster(*, without: str = "") -> StubCluster:
@@ -180,45 +187,62 @@ def test_a_delete_where_there_is_no_index_conflicts(cluster: StubCluster) -> Non
 # ---------------------------------------------------------------------------------- searches
 
 
-def test_all_are_found_at_a_point_in_time_after_a_refresh(cluster: StubCluster) -> None:
-    """Word for word; the point is closed, and a page that is not full is the last."""
-    cluster.answer(SEARCH, page(hit("b", 5), hit("a", 6)))
+ALL_FOUND = {
+    "query": {"bool": {"must_not": [{"term": {"is_deleted": True}}]}},
+    "size": 500,
+    "seq_no_primary_term": True,
+    "track_total_hits": False,
+}
+
+
+def test_all_are_found_by_one_search_after_a_refresh(cluster: StubCluster) -> None:
+    """Word for word; a page that is not full is all there is."""
+    cluster.answer(FIRST, page(hit("b", 5), hit("a", 6)))
     found = cluster.backend().recurring_tasks.find_all()
     assert [stored.document.id for stored in found] == ["a", "b"]
     assert found[1] == Stored(document=recurring("b"), version=Version(1, 5))
-    assert asked(cluster) == [PROBE, REFRESH, OPEN, SEARCH, CLOSE]
-    probe, refresh, opened, search, closed = cluster.requests
+    assert asked(cluster) == [PROBE, REFRESH, FIRST]
+    probe, refresh, first = cluster.requests
     assert refresh.query == ""
-    assert probe.query == "allow_partial_search_results=false"
+    assert probe.query == first.query == "allow_partial_search_results=false"
+    assert json.loads(first.body) == ALL_FOUND
+
+
+def test_what_fills_a_page_is_found_at_a_point_in_time(cluster: StubCluster) -> None:
+    """Word for word; from its beginning, since it is another time; and the point is closed."""
+    cluster.answer(FIRST, page(*many("x")))
+    cluster.answer(SEARCH, page(hit("a", 6)))
+    found = cluster.backend().recurring_tasks.find_all()
+    assert [stored.document.id for stored in found] == ["a"]
+    assert asked(cluster) == [PROBE, REFRESH, FIRST, OPEN, SEARCH, CLOSE]
+    *_, opened, search, closed = cluster.requests
     assert opened.query == "keep_alive=1m"
     assert search.query == "allow_partial_search_results=false"
     assert json.loads(search.body) == {
+        **ALL_FOUND,
         "pit": {"id": "p0", "keep_alive": "1m"},
-        "query": {"bool": {"must_not": [{"term": {"is_deleted": True}}]}},
         "sort": [{"_shard_doc": "asc"}],
-        "size": 500,
-        "seq_no_primary_term": True,
-        "track_total_hits": False,
     }
     assert json.loads(closed.body) == {"id": "p1"}
 
 
-def test_changes_are_found_without_a_refresh(cluster: StubCluster) -> None:
+def test_changes_are_found_without_a_refresh() -> None:
     """Deleted ones too; what was taken up since the index looked is left out."""
+    cluster = a_cluster(without=PROBE)
     taken_up = hit("c", loaded_at="2026-01-01T00:00:00Z")
-    cluster.answer(SEARCH, page(hit("b", is_deleted=True), hit("a"), taken_up))
+    cluster.answer(FIRST, page(hit("b", is_deleted=True), hit("a"), taken_up))
     found = cluster.backend().recurring_tasks.find_changed()
     assert [stored.document.id for stored in found] == ["b", "a"]
-    assert asked(cluster) == [OPEN, SEARCH, CLOSE]
-    body = json.loads(cluster.asked(SEARCH)[0].body)
+    assert asked(cluster) == [FIRST]
+    body = json.loads(cluster.asked(FIRST)[0].body)
     assert body["query"] == {"bool": {"must_not": [{"exists": {"field": "loaded_at"}}]}}
 
 
 def test_page_follows_page_until_one_is_not_full(cluster: StubCluster) -> None:
     """Each after the last of the page before, at the point in time that the last answer named."""
-    pages = [[hit(f"a{n}", n) for n in range(500)], [hit(f"b{n}", 500 + n) for n in range(500)]]
-    cluster.answer(SEARCH, page(*pages[0], pit_id="p1"))
-    cluster.answer(SEARCH, page(*pages[1], pit_id="p2"))
+    cluster.answer(FIRST, page(*many("a")))
+    cluster.answer(SEARCH, page(*many("a"), pit_id="p1"))
+    cluster.answer(SEARCH, page(*many("b", 500), pit_id="p2"))
     cluster.answer(SEARCH, page(pit_id="p3"))
     assert len(cluster.backend().recurring_tasks.find_all()) == 1000
     bodies = [json.loads(request.body) for request in cluster.asked(SEARCH)]
@@ -227,18 +251,43 @@ def test_page_follows_page_until_one_is_not_full(cluster: StubCluster) -> None:
     assert json.loads(cluster.asked(CLOSE)[0].body) == {"id": "p3"}
 
 
-@pytest.mark.parametrize("request_made", [PROBE, REFRESH, OPEN])
-def test_without_an_index_there_are_none(request_made: str) -> None:
+@pytest.mark.parametrize("number", range(4))
+def test_without_an_index_there_are_none(number: int) -> None:
     """Neither before the first write nor after somebody deleted it, at whatever moment."""
-    cluster = a_cluster(without=request_made)
     missing = {"error": {"type": "index_not_found_exception", "reason": "no such index"}}
-    cluster.answer(request_made, missing, status=404)
+    requests = [PROBE, REFRESH, FIRST, OPEN]
+    cluster = a_cluster(without=requests[number])
+    if requests[number] != PROBE:
+        cluster.answer(FIRST, page(*many("a")))
+    elif number:
+        cluster.answer(PROBE, {})
+    cluster.answer(requests[number], missing, status=404)
     cluster.answer(SEARCH, page(hit("a")))
     assert list(cluster.backend().recurring_tasks.find_all()) == []
-    assert asked(cluster)[-1] == request_made
+    assert asked(cluster) == requests[: number + 1]
 
 
 BROKEN = {"error": {"type": "t", "reason": "r"}}
+
+
+def let_fail(cluster: StubCluster, request_made: str, failure: object) -> None:
+    """Answer so: with an exception, a status or a body."""
+    if isinstance(failure, Exception):
+        cluster.fail(request_made, failure)
+    elif isinstance(failure, int):
+        cluster.answer(request_made, BROKEN, status=failure)
+    else:
+        cluster.answer(request_made, failure)
+
+
+PAGES_THAT_ARE_NONE = [
+    page(failed=1),
+    page(timed_out=True),
+    b"<html>",
+    b"{}",
+    503,
+    ConnectionNotMade("refused"),
+]
 
 
 @pytest.mark.parametrize(
@@ -252,23 +301,15 @@ BROKEN = {"error": {"type": "t", "reason": "r"}}
         (OPEN, ConnectionTimeout("slow")),
         (OPEN, 503),
         (OPEN, b"{}"),
-        (SEARCH, page(failed=1)),
-        (SEARCH, page(timed_out=True)),
-        (SEARCH, b"<html>"),
-        (SEARCH, b"{}"),
-        (SEARCH, 503),
-        (SEARCH, ConnectionNotMade("refused")),
+        *((SEARCH, failure) for failure in PAGES_THAT_ARE_NONE),
     ],
 )
 def test_a_part_is_never_given_for_all(request_made: str, failure: object) -> None:
     """A leader would unschedule what a missing shard holds; the point in time is closed."""
     cluster = a_cluster(without=request_made)
-    if isinstance(failure, Exception):
-        cluster.fail(request_made, failure)
-    elif isinstance(failure, int):
-        cluster.answer(request_made, BROKEN, status=failure)
-    else:
-        cluster.answer(request_made, failure)
+    let_fail(cluster, request_made, failure)
+    if request_made != PROBE:
+        cluster.answer(FIRST, page(*many("a")))
     if request_made != SEARCH:
         cluster.answer(SEARCH, page())
     with pytest.raises(StoreUnavailable):
@@ -276,18 +317,29 @@ def test_a_part_is_never_given_for_all(request_made: str, failure: object) -> No
     assert len(cluster.asked(CLOSE)) == len(cluster.asked(SEARCH))
 
 
+@pytest.mark.parametrize("failure", PAGES_THAT_ARE_NONE)
+def test_nor_is_a_part_of_the_first_page(cluster: StubCluster, failure: object) -> None:
+    """Nor what some proxy says, for an empty index."""
+    let_fail(cluster, FIRST, failure)
+    with pytest.raises(StoreUnavailable):
+        cluster.backend().recurring_tasks.find_all()
+    assert asked(cluster) == [PROBE, REFRESH, FIRST]
+
+
 def test_a_page_that_is_lost_loses_all(cluster: StubCluster) -> None:
     """The first pages alone would be a part."""
-    cluster.answer(SEARCH, page(*(hit(f"a{n}", n) for n in range(scan.PAGE_SIZE))))
+    cluster.answer(FIRST, page(*many("a")))
+    cluster.answer(SEARCH, page(*many("a")))
     cluster.answer(SEARCH, page(failed=1))
     with pytest.raises(StoreUnavailable):
-        cluster.backend().recurring_tasks.find_changed()
+        cluster.backend().recurring_tasks.find_all()
     assert len(cluster.asked(CLOSE)) == 1
 
 
 def test_a_point_in_time_that_cannot_be_closed_hurts_nobody() -> None:
     """It goes by itself within a minute."""
     cluster = a_cluster(without=CLOSE)
+    cluster.answer(FIRST, page(*many("a")))
     cluster.answer(SEARCH, page(hit("a")))
     cluster.fail(CLOSE, ConnectionTimeout("slow"))
     assert len(cluster.backend().recurring_tasks.find_all()) == 1
@@ -297,7 +349,7 @@ def test_poison_is_left_out_and_logged_once(
     cluster: StubCluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The others are found each time."""
-    cluster.answer(SEARCH, page(hit("bad", 7, schedule_expression=5), hit("good")))
+    cluster.answer(FIRST, page(hit("bad", 7, schedule_expression=5), hit("good")))
     store = cluster.backend().recurring_tasks
     for _ in range(2):
         assert [stored.document.id for stored in store.find_all()] == [RecurringTaskId("good")]

@@ -1,10 +1,11 @@
 """
 Everything that a query finds in an index, however much: for searches that must not miss a document.
 
-A refresh before lets them see what was acknowledged. They go at a point in time, page after page, in
-the order in which the documents lie there; so a document that is written meanwhile is neither met
-twice nor pushed out of sight. Any other order would need a field that no two documents share, and
-there is none: Elasticsearch sorts by ``_id`` no more.
+A refresh before lets them see what was acknowledged. Mostly all there is fits into a page, and one search
+gives it. Where it does not, they go at a point in time, page after page, in the order in which the
+documents lie there; so a document that is written meanwhile is neither met twice nor pushed out of sight.
+Any other order would need a field that no two documents share, and there is none: Elasticsearch sorts by
+``_id`` no more.
 """
 
 from __future__ import annotations
@@ -63,6 +64,19 @@ def scan(client: Client, index: str, query: Json) -> Sequence[Hit]:
     Raises:
         StoreUnavailable: If Elasticsearch is out of reach, or any shard did not take part.
     """
+    path = f"/{quote(index, safe='')}{SEARCH}"
+    first = read_if_there(client, path, _ENCODE(_body(query)))
+    if first is None:
+        return ()
+    answer = _whole(first)
+    if not answer.shards.total:  # some proxy's, which is not to be taken for an empty index
+        raise StoreUnavailable("an answer that does not say what was searched")
+    hits = answer.hits.hits
+    return hits if len(hits) < PAGE_SIZE else _scan_at_a_point(client, index, query)
+
+
+def _scan_at_a_point(client: Client, index: str, query: Json) -> Sequence[Hit]:
+    """All of it in pages, from the first on: the search before was at another time."""
     point = _open(client, index)
     if point is None:
         return ()
@@ -109,21 +123,40 @@ def read_if_there(client: Client, path: str, body: bytes = b"") -> bytes | None:
 
 
 def _page(client: Client, point: str, query: Json, after: msgspec.Raw | None) -> SearchAnswer:
-    body: dict[str, object] = {
+    body = {
+        **_body(query),
         "pit": {"id": point, "keep_alive": KEEP_ALIVE},
-        "query": query,
         "sort": [{"_shard_doc": "asc"}],
+    }
+    if after is not None:
+        body["search_after"] = after
+    answer = _whole(client.read(SEARCH, _ENCODE(body)))
+    if not answer.pit_id:
+        raise StoreUnavailable("a page of an index does not say which is the next")
+    return answer
+
+
+def _body(query: Json) -> dict[str, object]:
+    return {
+        "query": query,
         "size": PAGE_SIZE,
         "seq_no_primary_term": True,
         "track_total_hits": False,
     }
-    if after is not None:
-        body["search_after"] = after
+
+
+def _whole(body: bytes) -> SearchAnswer:
+    """
+    What all shards have found.
+
+    Raises:
+        StoreUnavailable: If one of them took no part, or not to its end.
+    """
     try:
-        answer = answers.search(client.read(SEARCH, _ENCODE(body)))
+        answer = answers.search(body)
     except answers.UnreadableAnswer as error:
         raise StoreUnavailable(str(error)) from error
-    if answer.shards.failed or answer.timed_out or not answer.pit_id:
+    if answer.shards.failed or answer.timed_out:
         raise StoreUnavailable("only a part of an index could be searched")
     return answer
 
