@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import initialize, run_state_machine_as_test
 
 from tasques.adapters.memory.backend import MemoryBackend
 from tasques.core.ports import Backend, Runtime, StoreTraits, Write, WriteOutcome
@@ -46,12 +46,19 @@ def slow(runtime: Runtime) -> Opened:
 
 
 def agree(
-    first: Open, second: Open, *, examples: int, steps: int, interferes: bool = True, **more: Any
+    first: Open,
+    second: Open,
+    *,
+    examples: int,
+    steps: int,
+    interferes: bool = True,
+    machine: type[LockstepMachine] = LockstepMachine,
+    **more: Any,
 ) -> None:
     """Drive both through as many examples."""
-    machine: Any = partial(LockstepMachine, first, second, interferes=interferes)
+    example: Any = partial(machine, first, second, interferes=interferes)
     run_state_machine_as_test(
-        machine,
+        example,
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
@@ -73,6 +80,21 @@ def test_group_commit_changes_no_answer() -> None:
         return Opened(store=GroupCommit(MemoryBackend(runtime).tasks, runtime))
 
     agree(memory, grouped, examples=50, steps=50)
+
+
+class _ShortAndLong(LockstepMachine):
+    """On the second side every claim is served by a round."""
+
+    @initialize()
+    def begin(self) -> None:
+        super().begin()
+        claims = self._sides[1].claims
+        claims._may_take_at_once = lambda: False  # type: ignore[method-assign]
+
+
+def test_the_short_way_changes_no_answer() -> None:
+    """A lone claim gets what a round of the dispatcher would have given it, to the byte."""
+    agree(memory, memory, examples=100, steps=50, machine=_ShortAndLong)
 
 
 def test_hand_off_changes_no_answer() -> None:

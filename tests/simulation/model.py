@@ -440,13 +440,14 @@ class Cluster:
         return shard.get(key, isolated=self._asks_isolated(shard))
 
     def search(
-        self, node: Node, shards: Sequence[Shard], *, forced: bool = False
+        self, node: Node, shards: Sequence[Shard], *, forced: bool = False, fresh: bool = False
     ) -> list[list[Stored[Document]]]:
         """
         What each shard shows; one that is not there shows nothing, unless *forced*.
 
         Args:
             forced: After a refresh, and of all shards or none.
+            fresh: After a refresh.
 
         Raises:
             StoreUnavailable: If it could not be read.
@@ -462,7 +463,7 @@ class Cluster:
                 continue
             copy = int(self.faults.random() * 2)
             isolated = self._asks_isolated(shard) and not forced
-            found.append(shard.search(now, copy, isolated=isolated, forced=forced))
+            found.append(shard.search(now, copy, isolated=isolated, forced=forced or fresh))
         self._answer(node)
         return found
 

@@ -46,6 +46,7 @@ from tasques.core.service import operator_service as operating
 from tasques.core.service import reaper as reaping
 from tasques.core.service import recurring_service as owning
 from tasques.core.service import settlement as settling
+from tasques.core.service.allotment import claiming
 from tasques.core.service.candidates import Candidates
 from tasques.core.service.claims import ClaimDispatcher
 from tasques.core.service.clock import ClockWatch
@@ -56,6 +57,7 @@ from tasques.core.service.group_read import GroupRead
 from tasques.core.service.queue_health import QueueHealth
 from tasques.core.service.rivalry import Rivalries
 from tasques.core.service.settlement import Overtaken, Settlement
+from tasques.core.service.short_way import ShortWay
 from tasques.core.service.task_service import TaskService
 from tasques.core.tasks import State, Task
 from tasques.core.values import Duration
@@ -371,6 +373,17 @@ def hands_out_unconfirmed(swap: Swap) -> None:
         return Stored(document=write.document, version=write.expected)
 
     swap(Confirmation, "_won", won)
+
+
+@mutant("P2", "a lone claim is handed out that was not written", begin=1001)
+def hands_out_what_was_decided(swap: Swap) -> None:
+    def confirmed(self: Any, request: Any, ready: Any, is_connected: Any) -> Any:
+        now = self.runtime.wall()
+        writes = [claiming(stored, request.worker, now, self.runtime) for stored in ready]
+        self.store.write(writes)
+        return [Stored(document=write.document, version=write.expected) for write in writes]
+
+    swap(ShortWay, "_confirmed", confirmed)
 
 
 @mutant("P20", "a server that stops goes on claiming")

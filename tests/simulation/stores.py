@@ -44,7 +44,7 @@ from tasques.core.ports.documents import K
 from tasques.core.queues import QueueName
 from tasques.core.recurring import RecurringTask, RecurringTaskId
 from tasques.core.tasks import StoredTask, Task, TaskKey
-from tasques.core.values import Duration, Instant
+from tasques.core.values import ZERO, Duration, Instant
 from tests.simulation.model import Change, Cluster, Refused, Shard
 from tests.simulation.runtime import Node, Scheduler
 
@@ -57,17 +57,30 @@ LOCKS: Final = "locks"
 POLICIES: Final = "policies"
 
 _TRAITS: Final = StoreTraits(visibility_lag=Duration.of_seconds(1))
+_AT_ONCE: Final = StoreTraits(visibility_lag=ZERO)
 
 #: Encodes a task and reads it back.
 Codec: TypeAlias = Callable[[Task], Task]
 
 
 class SimulatedTaskStore:
-    """The :class:`~tasques.core.ports.TaskStore` of one node."""
+    """
+    The :class:`~tasques.core.ports.TaskStore` of one node.
 
-    traits = _TRAITS
+    Args:
+        shows_at_once: Whether a search for what can be claimed shows every write, as other stores do.
+    """
 
-    def __init__(self, cluster: Cluster, node: Node, codec: Codec | None = None) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        node: Node,
+        codec: Codec | None = None,
+        *,
+        shows_at_once: bool = False,
+    ) -> None:
+        self.traits = _AT_ONCE if shows_at_once else _TRAITS
+        self._shows_at_once = shows_at_once
         self._cluster = cluster
         self._node = node
         self._codec = codec
@@ -122,7 +135,7 @@ class SimulatedTaskStore:
         fresh = {queue for query in queries for queue in query.fresh}
         if fresh:
             self._cluster.refresh(self._node, self._queues(sorted(fresh)))
-        found = self._cluster.search(self._node, wanted)
+        found = self._cluster.search(self._node, wanted, fresh=self._shows_at_once)
         return [
             _first(
                 (
@@ -344,13 +357,19 @@ class SimulatedBackend:
     url = "simulated:"
 
     def __init__(
-        self, cluster: Cluster, scheduler: Scheduler, node: Node, codec: Codec | None = None
+        self,
+        cluster: Cluster,
+        scheduler: Scheduler,
+        node: Node,
+        codec: Codec | None = None,
+        *,
+        shows_at_once: bool = False,
     ) -> None:
         self._cluster = cluster
         self._scheduler = scheduler
         self._node = node
         self.compared_skew: float | None = None
-        self.tasks = SimulatedTaskStore(cluster, node, codec)
+        self.tasks = SimulatedTaskStore(cluster, node, codec, shows_at_once=shows_at_once)
         self.recurring_tasks = SimulatedRecurringTaskStore(cluster, node, RECURRING)
         self.leader_locks = SimulatedLeaderLockStore(cluster, node, LOCKS)
         self.policies = SimulatedPolicyStore(cluster, node, POLICIES)

@@ -30,6 +30,7 @@ The claim path:
 - :mod:`~tasques.core.service.rivalry`: what of it is left to other servers.
 - :mod:`~tasques.core.service.allotment`: who gets which of them.
 - :mod:`~tasques.core.service.confirmation`: the decisions written, and what is learnt from that.
+- :mod:`~tasques.core.service.short_way`: all of that for a lone claim on a store that shows at once.
 - :mod:`~tasques.core.service.nudges`: tasks handed over to those who wait at other servers.
 - :mod:`~tasques.core.service.appetites`: what these would like to hear of.
 

@@ -125,10 +125,11 @@ def _serve(
         return []
     # What fell to other servers was drawn after its betters.
     chosen = sorted((c.stored for c in ready), key=lambda stored: stored.document.claim_order)
-    return [Pick(waiter, _claim(stored, request.worker, now, runtime)) for stored in chosen]
+    return [Pick(waiter, claiming(stored, request.worker, now, runtime)) for stored in chosen]
 
 
-def _claim(stored: StoredTask, worker: WorkerId, now: Instant, runtime: Runtime) -> Replace[Task]:
+def claiming(stored: StoredTask, worker: WorkerId, now: Instant, runtime: Runtime) -> Replace[Task]:
+    """The decision to give *stored* to *worker*."""
     # The token is as random and as much the claim's own as an id has to be.
     operation = Operation(token=runtime.new_id(), verb="claim")
     claimed = lifecycle.claim(

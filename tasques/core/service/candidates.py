@@ -320,6 +320,13 @@ class Candidates:
             for candidate in list(pool.live.values()):
                 self._forget(pool, candidate)
 
+    def forget_all(self) -> None:
+        """Forget all there is, those for later included; what is over stays known."""
+        if self._count:
+            self._pools.clear()
+            self._later.clear()
+            self._count = self._bytes = 0
+
     def prune(self, *, at: float) -> None:
         """Before a search's answer: forget what is older than it could show, and empty pools."""
         for key in list(itertools.islice(self._settled, 1000)):

@@ -19,7 +19,9 @@ What a waiter can rely on:
 - A waiter known to be gone is dropped before the compare-and-set.
 
 Rounds run one at a time: on the thread of a caller that finds none under way, and, once somebody
-has to wait, on a thread of the dispatcher's own.
+has to wait, on a thread of the dispatcher's own. Where the store shows every write at once, a claim
+that nobody waits beside takes the place of a round with less; see
+:mod:`~tasques.core.service.short_way`.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ from tasques.core.service.meter import Meter
 from tasques.core.service.rivalry import Rivalries
 from tasques.core.service.search_schedule import News, SearchSchedule, search_period
 from tasques.core.service.settlement import Settlement
+from tasques.core.service.short_way import ShortWay, paused
 from tasques.core.service.waiting import ClaimAnswer, ClaimRequest, Waiter
 from tasques.core.service.waiting_line import Group, WaitingLine
 from tasques.core.tasks import StoredTask
@@ -133,6 +136,9 @@ class ClaimDispatcher:
             schedule=self._schedule,
             rivalries=self._rivalries,
         )
+        self._short_way = ShortWay(
+            store=store, runtime=runtime, policies=policies, confirmation=self._confirmation
+        )
         self._waiters = WaitingLine()
         self._registered = 0
         self._stepping = False
@@ -162,6 +168,10 @@ class ClaimDispatcher:
         """
         if request.amount <= 0:
             return ()
+        request = self._let_in(request)
+        claimed = self._take_at_once(request, is_connected)
+        if claimed is not None:
+            return claimed
         answers: list[ClaimAnswer] = []
         answered = self._runtime.condition(self._lock)
 
@@ -170,7 +180,7 @@ class ClaimDispatcher:
                 answers.append(answer)
                 answered.notify()
 
-        waiter = self.register(request, deliver, is_connected)
+        waiter = self._enter(request, deliver, is_connected)
         self.step()
         with self._lock:
             give_up_at = max(waiter.deadline, self._runtime.monotonic()) + _GRACE_SECONDS
@@ -197,9 +207,50 @@ class ClaimDispatcher:
             Unavailable: If this server is stopping, or the gate is shut.
             Vetoed: If a plugin's filter refuses it.
         """
+        return self._enter(self._let_in(request), deliver, is_connected)
+
+    def _let_in(self, request: ClaimRequest) -> ClaimRequest:
         request = self._let_pass(request)
         self._gate()
         self._prepare()
+        return request
+
+    def _take_at_once(
+        self, request: ClaimRequest, is_connected: Callable[[], bool]
+    ) -> Sequence[StoredTask] | None:
+        """The claimed tasks by the short way, in place of a round; None if there is to be one."""
+        with self._lock:
+            if not self._may_take_at_once():
+                return None
+            self._stepping = True
+            # Nobody waits for what is remembered, and it would not hear of what is taken here.
+            self._candidates.forget_all()
+        try:
+            claimed = self._short_way.take(request, is_connected)
+        finally:
+            with self._lock:
+                self._end_step()
+        for stored in claimed or ():
+            self._held.keep(stored)
+        return claimed
+
+    def _may_take_at_once(self) -> bool:
+        return not (
+            self._keeps_unwanted
+            or self._stepping
+            or self._waiters
+            or self._closed
+            # A round leaves to others what falls to them, and a store in trouble alone.
+            or self._rivalries.are_known
+            or self._schedule.is_quiet
+        )
+
+    def _enter(
+        self,
+        request: ClaimRequest,
+        deliver: Callable[[ClaimAnswer], None],
+        is_connected: Callable[[], bool],
+    ) -> Waiter:
         with self._lock:
             if self._closed:
                 raise errors.ShuttingDown("this server is stopping")
@@ -309,12 +360,17 @@ class ClaimDispatcher:
             self._round()
         finally:
             with self._lock:
-                self._stepping = False
-                if self._waiters and not self._has_loop:
-                    self._has_loop = True
-                    self._runtime.spawn("claims", self._loop)
-                self._wake.notify()
+                self._end_step()
         return self._pause()
+
+    def _end_step(self) -> None:
+        self._stepping = False
+        if self._waiters and not self._has_loop:
+            self._has_loop = True
+            self._runtime.spawn("claims", self._loop)
+        # If it is there and nobody waits, the loop has nothing to do: let it sleep.
+        if self._waiters or self._urgent:
+            self._wake.notify()
 
     def _call(self) -> None:
         """Have a round soon."""
@@ -398,10 +454,9 @@ class ClaimDispatcher:
             return at
 
     def _queries(self) -> list[ClaimableQuery]:
-        # Tasks of a paused queue would fill the answer, and hide those of others.
-        paused = tuple(sorted(p.queue for p in self._policies().values() if p.is_paused))
+        left_out = paused(self._policies())
         queries = self._schedule.queries(self._waiters.groups)
-        return [attrs.evolve(query, paused=paused) for query in queries] if paused else queries
+        return [attrs.evolve(query, paused=left_out) for query in queries] if left_out else queries
 
     def _absorb(
         self, found: Mapping[tuple[QueueName, ...], Sequence[StoredTask]], last: int, at: float

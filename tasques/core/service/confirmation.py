@@ -67,8 +67,13 @@ class Confirmation:
 
     def confirm(self, allotment: Allotment) -> dict[Waiter, list[StoredTask]]:
         """Have it all written, in one batch; returns what was won, in claim order for each."""
+        return self.conclude(allotment, self._store.write(allotment.writes))
+
+    def conclude(
+        self, allotment: Allotment, outcomes: Sequence[WriteOutcome[Task]]
+    ) -> dict[Waiter, list[StoredTask]]:
+        """What was won by writes with these *outcomes*, in claim order for each waiter."""
         writes = allotment.writes
-        outcomes = self._store.write(writes)
         resolve_until = self._runtime.monotonic() + _RESOLVE_SECONDS
         won: dict[Waiter, list[StoredTask]] = {}
         for pick, outcome in zip(allotment.picks, outcomes, strict=False):

@@ -85,6 +85,11 @@ class Rivalries:
         self._runtime = runtime
         self._of: dict[QueueName, _Rivalry] = {}
 
+    @property
+    def are_known(self) -> bool:
+        """Whether others were first to claim something lately."""
+        return bool(self._of)
+
     def falls_to_others(self, queue: QueueName, id: TaskId) -> bool:
         """Whether a task is better left to others for a while."""
         rivalry = self._of.get(queue)
