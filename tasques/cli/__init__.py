@@ -9,6 +9,7 @@ The command ``tasques``.
 - :mod:`~tasques.cli.working`: the command that works; :mod:`~tasques.cli.worker_process` is one of its
   processes, if there are several.
 - :mod:`~tasques.cli.seeing`, :mod:`~tasques.cli.acting`: the commands that ask a server.
+- :mod:`~tasques.cli.completion`: what has a shell complete command lines.
 - :mod:`~tasques.cli.remote`: that server, over HTTP.
 - :mod:`~tasques.cli.layout`, :mod:`~tasques.cli.progress`: what they print.
 """
@@ -53,6 +54,7 @@ _RUN: Final[Mapping[str, _Run]] = {
         ("cancel", "retry", "expire", "delay", "reprioritise"), _later("acting", "one_or_all")
     ),
     "worker": _later("working", "worker"),
+    "completion": _later("completion", "completion"),
     **dict.fromkeys(("pause", "resume"), _later("acting", "pause_or_resume")),
 }
 

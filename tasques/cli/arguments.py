@@ -10,7 +10,16 @@ from typing import Any, Final, NoReturn
 
 import attrs
 
-from tasques.cli.vocabulary import COMMANDS, LAST_PORT, MANY, OPTIONS, SETTINGS, Command, Option
+from tasques.cli.vocabulary import (
+    COMMANDS,
+    LAST_PORT,
+    MANY,
+    OPTIONS,
+    SETTINGS,
+    SHELLS,
+    Command,
+    Option,
+)
 
 
 class UsageError(Exception):
@@ -221,6 +230,13 @@ def _fewer_than(flag: str, text: str, most: int) -> None:
 
 _MOST_PROCESSES: Final = 1000
 
+
+def _completion(arguments: Arguments) -> None:
+    (shell,) = arguments.parameters
+    if shell not in SHELLS:
+        raise UsageError(f"there is a script for {', '.join(SHELLS)}, not for [{shell}]")
+
+
 _RULES: Final[Mapping[str, Callable[[Arguments], None]]] = {
     "setup": _setup,
     "list": _list,
@@ -231,6 +247,7 @@ _RULES: Final[Mapping[str, Callable[[Arguments], None]]] = {
     "delay": _delay,
     "reprioritise": _reprioritise,
     "worker": _worker,
+    "completion": _completion,
 }
 
 
@@ -259,7 +276,7 @@ def _action(option: Option) -> Mapping[str, Any]:
 def _reading(option: Option) -> Callable[[str], str]:
     def read(text: str) -> str:
         try:
-            option.read(text)
+            option.check(text)
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from error
         return text

@@ -56,6 +56,7 @@ class Option:
         meaning: What it does, in a sentence or two.
         is_general: Whether all commands take it.
         read: Raises a ValueError for a value that makes no sense.
+        choices: The values that there are; empty where there are any number.
     """
 
     flags: tuple[str, ...]
@@ -63,6 +64,18 @@ class Option:
     meaning: str
     is_general: bool = False
     read: Callable[[str], object] = str
+    choices: tuple[str, ...] = ()
+
+    def check(self, text: str) -> None:
+        """
+        Refuse a value that makes no sense.
+
+        Raises:
+            ValueError: With what is wrong.
+        """
+        if self.choices and text not in self.choices:
+            raise ValueError(f"[{text}] is not one of {', '.join(self.choices)}")
+        self.read(text)
 
     @property
     def usage(self) -> str:
@@ -87,6 +100,9 @@ _ONE_OR_ALL: Final = (
     "oldest first, asks before, and prints how many were changed. What cannot be changed is "
     "printed, and is no failure. "
 )
+
+#: Whose command lines can be completed.
+SHELLS: Final = ("bash", "zsh", "fish")
 
 COMMANDS: Final = (
     Command(
@@ -272,6 +288,14 @@ COMMANDS: Final = (
         ),
     ),
     Command(
+        words="completion",
+        parameters=("SHELL",),
+        summary="Print what has a shell complete command lines of tasques.",
+        description="Prints a script for bash, zsh or fish. Its first lines say where to put it. It "
+        "completes commands, options, and the values of those that have a few. Exit status 0, or 2 for another "
+        "shell.",
+    ),
+    Command(
         words="help",
         summary="Explain all of this, or one command: `tasques help setup`.",
         description="Prints the help, of one command if its words follow. Exit status 0.",
@@ -310,14 +334,6 @@ def _count(text: str) -> None:
     _whole(text)
     if int(text) < 1:
         raise ValueError("must not be less than 1")
-
-
-def _one_of(*words: str) -> Callable[[str], object]:
-    def read(text: str) -> None:
-        if text not in words:
-            raise ValueError(f"[{text}] is not one of {', '.join(words)}")
-
-    return read
 
 
 def _weighted(text: str) -> None:
@@ -412,7 +428,7 @@ OPTIONS: Final = (
         value="STATE",
         meaning="Only tasks in this state: queued, claimed, failed, done or dead; may be repeated. "
         "Where a command acts and none is given, those in which it can.",
-        read=_one_of(*State),
+        choices=tuple(State),
     ),
     Option(flags=("--kind",), value="KIND", meaning="Only tasks of this kind."),
     Option(
@@ -436,7 +452,7 @@ OPTIONS: Final = (
         flags=("--order",),
         value="ORDER",
         meaning="By creation: newest first, or oldest; newest.",
-        read=_one_of(*ListOrder),
+        choices=tuple(ListOrder),
     ),
     Option(
         flags=("--limit",),
@@ -581,7 +597,7 @@ OPTIONS: Final = (
         flags=("--log-level",),
         value="LEVEL",
         meaning=f"From which level on is logged: {', '.join(logs.LEVELS)}; info.",
-        read=_one_of(*logs.LEVELS),
+        choices=tuple(logs.LEVELS),
     ),
     Option(flags=("--log-json",), meaning="Log a JSON object a line, instead of text."),
 )
