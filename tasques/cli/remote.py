@@ -189,6 +189,9 @@ class Server:
                 silent = f"did not answer within {self._options.timeout.seconds:g} s"
                 raise NoAnswer(f"{self.url} {silent}{done}") from error
             raise NoAnswer(f"{self.url} broke off: {_reason(error)}{done}") from error
+        finally:
+            # Between two requests somebody is asked, and thinks, while the server's end may go.
+            self._transport.close()
 
     @property
     def _why_unauthorized(self) -> str:
@@ -262,8 +265,8 @@ def _reason(error: Exception) -> str:
             return reason
         case http.client.IncompleteRead():
             return "the answer ended in its midst"
-        case http.client.HTTPException():
-            return f"the answer is not HTTP ({type(error).__name__})"
+        case http.client.HTTPException() as cause:
+            return f"the answer is not HTTP ({type(cause).__name__})"
         case cause:
             return str(cause) or type(cause).__name__
 

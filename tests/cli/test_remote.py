@@ -185,13 +185,17 @@ def socket_that(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "socket_that",
-    [b"", b"SSH-2.0\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"],
-    indirect=True,
+    ("socket_that", "reason"),
+    [
+        (b"", r"the answer is not HTTP \(RemoteDisconnected\)"),
+        (b"SSH-2.0\r\n", r"the answer is not HTTP \(BadStatusLine\)"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", "the answer ended in its midst"),
+    ],
+    indirect=["socket_that"],
 )
-def test_what_breaks_off_may_have_been_done(socket_that: str):
+def test_what_breaks_off_may_have_been_done(socket_that: str, reason: str):
     """A connection that is closed, something that is not HTTP, half an answer."""
-    with pytest.raises(NoAnswer, match=r"broke off.*; it may have been done all the same$"):
+    with pytest.raises(NoAnswer, match=f"broke off: {reason}; it may have been done all the same$"):
         Server.of(socket_that, {}).post("x")
 
 
@@ -255,6 +259,27 @@ def test_each_fault_that_the_server_finds_has_its_line(
         "tasques: queue: not lower case [\\x1b[31mMail]",
         "tasques: priority: too large",
     ]
+
+
+def test_a_name_that_can_be_none_is_not_reached():
+    """A part of a host's name has at most 63 characters."""
+    url = f"http://{'a' * 64}.example"
+    with pytest.raises(NoAnswer, match=f"^cannot reach {url}: "):
+        Server.of(url, {}).get("x")
+
+
+def test_bytes_that_are_no_text_are_passed_on(stub: Stub):
+    """Arguments of a process may have them: in a path, a query, a header."""
+    stub.say({}).say({})
+    server = Server.of(stub.url, {})
+    odd = b"\xff".decode(errors="surrogateescape")
+
+    server.get("queues", odd, query=[("kind", odd)])
+    server.post("tasques", headers={"Idempotency-Key": odd})
+
+    get, post = stub.asked
+    assert get.target == "/queues/%FF?kind=%FF"
+    assert post.headers["Idempotency-Key"].encode("latin-1") == b"\xff"
 
 
 def test_later_is_tried_again_where_twice_is_as_good_as_once(stub: Stub):
