@@ -292,8 +292,8 @@ COMMANDS: Final = (
         parameters=("SHELL",),
         summary="Print what has a shell complete command lines of tasques.",
         description="Prints a script for bash, zsh or fish. Its first lines say where to put it. It "
-        "completes commands, options, and the values of those that have a few. Exit status 0, or 2 for another "
-        "shell.",
+        "completes commands, options, and the values of those that have a few. Exit status 0, or 2 for "
+        "another shell.",
     ),
     Command(
         words="help",
