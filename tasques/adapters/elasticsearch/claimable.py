@@ -1,8 +1,8 @@
 """
 The search for tasks to claim: by rank, and what has none by the original's sorts.
 
-Where nothing was found the last time, one search looks first whether there is anything at all: most
-of the time somebody waits, there is not.
+Where the last search found less than was asked for, one search without an order comes instead: most
+of the time somebody waits, there is little or nothing.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from tasques.core.tasks import StoredTask
 _log = logging.getLogger(__name__)
 
 _ENCODE: Final = msgspec.json.Encoder().encode
-#: So many sets of queues in which there was nothing are remembered.
-_MOST_EMPTIED: Final = 1_000
+#: So many sets of queues in which there was little are remembered.
+_MOST_SHORT: Final = 1_000
 
 
 class ClaimableSearcher:
@@ -46,18 +46,18 @@ class ClaimableSearcher:
         self._names = names
         self._searcher = searcher
         self._narrowing = Narrowing(runtime)
-        self._emptied = _Emptied(runtime)
+        self._short = _Short(runtime)
 
     def find(self, queries: Sequence[ClaimableQuery]) -> Sequence[Sequence[StoredTask]]:
         """As of :meth:`~tasques.core.ports.TaskStore.find_claimable`."""
         fresh = dict.fromkeys(queue for query in queries for queue in query.fresh)
         if fresh:
             self._searcher.refresh([self._names.queue(queue) for queue in fresh])
-        # One that is not empty has the two searches anyway, and the others come along with it.
-        is_glance = all(self._emptied.holds(query.queues) for query in queries)
+        # Where one has the two searches anyway, the others come along with it.
+        is_glance = all(self._short.holds(query.queues) for query in queries)
         found = self._glance(queries) if is_glance else self._search(queries)
         for query, tasks in zip(queries, found, strict=True):
-            self._emptied.note(query.queues, is_empty=not tasks)
+            self._short.note(query.queues, is_short=len(tasks) < query.limit)
         return found
 
     def _glance(self, queries: Sequence[ClaimableQuery]) -> list[Sequence[StoredTask]]:
@@ -152,27 +152,27 @@ class ClaimableSearcher:
             return ()
 
 
-class _Emptied:
-    """Remembers for which sets of queues nothing was found; safe for threads."""
+class _Short:
+    """Remembers for which sets of queues less was found than asked for; safe for threads."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._lock = runtime.condition()
-        self._empty: dict[tuple[QueueName, ...], None] = {}
+        self._queues: dict[tuple[QueueName, ...], None] = {}
 
     def holds(self, queues: tuple[QueueName, ...]) -> bool:
-        """Whether the last search for *queues* found nothing."""
+        """Whether the last search for *queues* found all there was."""
         with self._lock:
-            return queues in self._empty
+            return queues in self._queues
 
-    def note(self, queues: tuple[QueueName, ...], *, is_empty: bool) -> None:
-        """A search for *queues* has found nothing, or something."""
+    def note(self, queues: tuple[QueueName, ...], *, is_short: bool) -> None:
+        """A search for *queues* has found all there was, or there may be more."""
         with self._lock:
-            if not is_empty:
-                self._empty.pop(queues, None)
+            if not is_short:
+                self._queues.pop(queues, None)
                 return
-            self._empty[queues] = None
-            if len(self._empty) > _MOST_EMPTIED:
-                del self._empty[next(iter(self._empty))]
+            self._queues[queues] = None
+            if len(self._queues) > _MOST_SHORT:
+                del self._queues[next(iter(self._queues))]
 
 
 def _in_order(tasks: Sequence[StoredTask]) -> list[StoredTask]:

@@ -101,8 +101,8 @@ def claimable_at_all(now: Instant, page: Page) -> Json:
     """
     Tasks due at *now*, with a ``rank`` or without, in no order.
 
-    For where most likely there is none: half of what the two above cost. A page that is not full
-    holds all there is, and Elasticsearch ends as soon as one is.
+    For where most likely there are few: a page that is not full holds all there is, for less than the
+    two above cost, and Elasticsearch ends as soon as one is full.
     """
     return _search(filters=ready_now(now), must_not=[], sort=[], page=page)
 
