@@ -73,17 +73,6 @@ def _claim(services: Services, command: tasks.ClaimTasks) -> tuple[TaskAnswer, .
         return ()
 
 
-def _report(services: Services, command: tasks.ReportOnTask) -> TaskAnswer:
-    held = command.held
-    stored = services.tasks.report(
-        rules.task_key(held.queue, held.id),
-        worker=rules.worker_id(held.worker),
-        data=command.said.data,
-        claim_id=_claim_id(held.claim_id),
-    )
-    return task_answer(stored)
-
-
 def _claim_id(text: str | None) -> ClaimId | None:
     return None if text is None else ClaimId(text)
 
@@ -120,28 +109,8 @@ def change(services: Services, command: Finishing | tasks.ReportOnTask) -> Chang
     return Unclaim(key=key, worker=worker, claim_id=claim_id, run_in=run_in)
 
 
-def _finish(services: Services, command: Finishing) -> TaskAnswer:
-    asked = change(services, command)
-    key, worker, claim_id = asked.key, asked.worker, asked.claim_id
-    match asked:
-        case Complete():
-            stored = services.tasks.complete(key, worker=worker, data=asked.data, claim_id=claim_id)
-        case Fail():
-            stored = services.tasks.fail(
-                key,
-                worker=worker,
-                data=asked.data,
-                retry_in=asked.retry_in,
-                give_up=asked.give_up,
-                claim_id=claim_id,
-            )
-        case Unclaim():
-            stored = services.tasks.unclaim(
-                key, worker=worker, run_in=asked.run_in, claim_id=claim_id
-            )
-        case _:
-            raise TypeError(f"{asked!r} is no end of an attempt")
-    return task_answer(stored)
+def _change(services: Services, command: Finishing | tasks.ReportOnTask) -> TaskAnswer:
+    return task_answer(services.tasks.change(change(services, command)))
 
 
 # ------------------------------------------------------------------------- recurring tasks
@@ -284,10 +253,10 @@ CALLS: Final[Mapping[type, Callable[[Services, Any], Any]]] = MappingProxyType(
         tasks.CreateTask: _create,
         tasks.GetTask: _get,
         tasks.ClaimTasks: _claim,
-        tasks.ReportOnTask: _report,
-        tasks.CompleteTask: _finish,
-        tasks.FailTask: _finish,
-        tasks.UnclaimTask: _finish,
+        tasks.ReportOnTask: _change,
+        tasks.CompleteTask: _change,
+        tasks.FailTask: _change,
+        tasks.UnclaimTask: _change,
         recurring.CreateRecurringTask: _create_recurring,
         recurring.ListRecurringTasks: _list_recurring,
         recurring.GetRecurringTask: _get_recurring,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from enum import IntEnum
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tasques.core import json_object
 from tasques.core.json_object import MAX_DEPTH, JsonObject, JsonValue, NotJson, parse_json
 from tasques.testing import strategies
 
@@ -190,6 +192,39 @@ class Colour(IntEnum):
 def test_python_values_that_json_has(value: Mapping[str, object], text: str) -> None:
     """Tuples are arrays, booleans stay booleans, numbers with names are numbers."""
     assert text == JsonObject.of(value).text
+
+
+_LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(2**63 - 2, 2**64 + 2)
+    | st.floats()
+    | st.text(st.characters(exclude_categories=()), max_size=5)
+    | st.sampled_from([Colour.RED, (1, "é"), {}, [], b"x", 10**1000])
+)
+_VALUES = st.recursive(
+    _LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=2) | st.integers(), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(max_size=2), _VALUES, max_size=3), st.integers(0, 22))
+def test_what_is_plain_is_said_as_anything_else(value: dict[str, object], depth: int) -> None:
+    """The short way for plain values gives the same text, and takes nothing that is to be refused."""
+    for _ in range(depth):
+        value = {"in": [value]}
+    try:
+        thorough = JsonObject.from_parsed(json_object._jsonable(value, "$", 0))
+    except ValueError as refusal:
+        with pytest.raises(ValueError, match=re.escape(str(refusal))):
+            JsonObject.of(value)
+    else:
+        assert JsonObject.of(value) == thorough
 
 
 @pytest.mark.parametrize(

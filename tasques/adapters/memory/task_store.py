@@ -52,6 +52,8 @@ from tasques.core.tasks import (
 from tasques.core.values import ZERO, Instant
 
 _TRAITS: Final = StoreTraits(visibility_lag=ZERO, is_remote=False)
+#: Of no more queues, what waits is remembered to be nothing.
+_FEW_QUEUES: Final = 8
 
 
 class MemoryTaskStore:
@@ -65,7 +67,7 @@ class MemoryTaskStore:
     def __init__(self, runtime: Runtime) -> None:
         self._lock = runtime.condition()
         self._documents: dict[QueueName, dict[TaskId, StoredTask]] = {}
-        # Only queues in which something waits.
+        # Queues in which something waits, and few others.
         self._waiting: dict[QueueName, WaitingTasks] = {}
         self._time_outs: SortedList[tuple[int, TaskId, QueueName]] = SortedList()
         # Those that a recurring task made lie apart, since they are kept for longer.
@@ -146,7 +148,7 @@ class MemoryTaskStore:
         if counts is None:
             counts = self._counts[task.queue] = Counter()
         counts[task.state] += 1
-        if task.state.is_claimable and task.extensions.expires_at is not None:
+        if task.extensions.expires_at is not None and task.state.is_claimable:
             self._expiries.add(_expiry(task, task.extensions.expires_at))
         if _waits(task):
             waiting = self._waiting.get(task.queue)
@@ -163,12 +165,13 @@ class MemoryTaskStore:
     def _withdraw(self, task: Task) -> None:
         """Let *task*, as it was entered, be found no more."""
         self._counts[task.queue][task.state] -= 1
-        if task.state.is_claimable and task.extensions.expires_at is not None:
+        if task.extensions.expires_at is not None and task.state.is_claimable:
             self._expiries.remove(_expiry(task, task.extensions.expires_at))
         if _waits(task):
             waiting = self._waiting[task.queue]
             waiting.remove(task)
-            if not waiting:
+            # A queue that mostly holds one task, as an embedded one may, is not made anew for each.
+            if not waiting and len(self._waiting) > _FEW_QUEUES:
                 del self._waiting[task.queue]
         elif task.state is State.CLAIMED and task.last_claim is not None:
             self._time_outs.remove((task.last_claim.times_out_at.nanoseconds, task.id, task.queue))
@@ -198,6 +201,11 @@ class MemoryTaskStore:
     def _claimable(self, query: ClaimableQuery) -> Iterator[StoredTask]:
         asked = [q for q in query.queues if q in self._waiting] if query.queues else self._waiting
         names = [queue for queue in asked if queue not in query.paused]
+        if len(names) == 1:
+            (queue,) = names
+            for _, id in self._waiting[queue].due(query.now):
+                yield self._documents[queue][id]
+            return
         for _, queue, id in heapq.merge(*(self._due(queue, query.now) for queue in names)):
             yield self._documents[queue][id]
 

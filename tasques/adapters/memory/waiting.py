@@ -90,6 +90,9 @@ class WaitingTasks:
         self._now = now
         if not self._future or self._future[0][0] > now:
             return
+        if len(self._future) == 1 or self._future[1][0] > now:
+            self._ready.add(self._future.pop(0)[1])  # as in most looks; a third of the cost
+            return
         count = self._future.bisect_left((now + 1, _FIRST))
         self._ready.update(order for _, order in self._future[:count])
         del self._future[:count]

@@ -36,7 +36,8 @@ class HeldTasks:
             known = self._held.get(key)
             if size > _LARGEST or (known is not None and known.version >= stored.version):
                 return
-            self._remove(key)
+            if known is not None:
+                self._remove(key)
             self._held[key] = stored
             self._size += size
             while self._size > self._capacity:

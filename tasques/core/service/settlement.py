@@ -150,9 +150,11 @@ class Settlement(Generic[K, D]):
             StoreUnavailable: It definitely did not happen, and the deadline is over.
             OutcomeUnknown: It may have happened, or still happen, and the deadline is over.
         """
+        outcome = first if first is not None else self._try(write)
+        if isinstance(outcome, Written):
+            return outcome.stored  # as nearly all are
         pause = _Pause(self._runtime, deadline)
         doubtful = False
-        outcome = first if first is not None else self._try(write)
         while True:
             match outcome:
                 case Written(stored):

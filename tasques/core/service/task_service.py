@@ -86,6 +86,7 @@ class TaskService:
         self._runtime = runtime
         self._archive = archive
         self._patience = patience
+        self._creation_patience = min(patience, _CREATION_PATIENCE)
         self._settlement = Settlement(store, runtime, meter)
         self._writer = TaskWriter(
             self._settlement,
@@ -173,7 +174,7 @@ class TaskService:
             TaskNotFound, TaskNotClaimed, TaskNotOwned, ReportFromThePast, VersionConflict,
             MalformedTask, Unavailable: As their names say.
         """
-        return self._change(Report(key=key, worker=worker, data=data, claim_id=claim_id))
+        return self.change(Report(key=key, worker=worker, data=data, claim_id=claim_id))
 
     def complete(
         self,
@@ -193,7 +194,7 @@ class TaskService:
             TaskNotFound, TaskNotClaimed, TaskNotOwned, VersionConflict, MalformedTask, Unavailable:
             As their names say.
         """
-        return self._change(Complete(key=key, worker=worker, data=data, claim_id=claim_id))
+        return self.change(Complete(key=key, worker=worker, data=data, claim_id=claim_id))
 
     def fail(
         self,
@@ -217,7 +218,7 @@ class TaskService:
             TaskNotFound, TaskNotClaimed, TaskNotOwned, VersionConflict, MalformedTask, Unavailable:
             As their names say.
         """
-        return self._change(
+        return self.change(
             Fail(
                 key=key,
                 worker=worker,
@@ -247,7 +248,7 @@ class TaskService:
             TaskNotFound, TaskNotClaimed, TaskNotOwned, VersionConflict, MalformedTask, Unavailable:
             As their names say.
         """
-        return self._change(Unclaim(key=key, worker=worker, run_in=run_in, claim_id=claim_id))
+        return self.change(Unclaim(key=key, worker=worker, run_in=run_in, claim_id=claim_id))
 
     def change_many(self, changes: Sequence[Change]) -> Sequence[Outcome]:
         """
@@ -258,17 +259,20 @@ class TaskService:
         """
         return self._batches.change(changes, deadline=self._deadline(self._patience))
 
-    def _change(self, change: Change) -> StoredTask:
+    def change(self, change: Change) -> StoredTask:
+        """
+        Make a change that a worker asks for, as the method of its name.
+
+        Raises:
+            TaskNotFound, TaskNotClaimed, TaskNotOwned, ReportFromThePast, VersionConflict,
+            MalformedTask, Unavailable: As their names say.
+        """
         deadline = self._deadline(self._patience)
         asked = self._writer.asked(change)
         decision = self._writer.decide_on_held(asked) or self._writer.decide(
             asked, self._read(change.key, deadline)
         )
         return self._writer.change(asked, decision, deadline=deadline)
-
-    @property
-    def _creation_patience(self) -> Duration:
-        return min(self._patience, _CREATION_PATIENCE)
 
     def _deadline(self, patience: Duration) -> float:
         return self._runtime.monotonic() + patience.seconds
