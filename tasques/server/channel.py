@@ -23,7 +23,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
+from operator import attrgetter
 from typing import Any, Final
 
 from waitress.channel import ClientDisconnected, HTTPChannel  # type: ignore[import-untyped]
@@ -151,6 +153,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     error_task_class = JsonErrorTask
     server: Any  # the waitress server that accepted it
     writable: Callable[[], bool]
+    total_outbufs_len: int
     request: Any  # what is being received, a waitress HTTPRequestParser, or None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -199,7 +202,14 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def begin_parking(self) -> Parking:
         """For the request that is being served."""
-        return Parking(lambda: self.server.add_task(self))
+        return Parking(self._have_served, partial(attrgetter("connected"), self))
+
+    def _have_served(self, is_brief: bool) -> None:
+        # A thread may have to wait for a client that does not read what it was sent before.
+        if is_brief and not self.total_outbufs_len:
+            self.server.add_brief_task(self)
+        else:
+            self.server.add_task(self)
 
     def _serve_or_park(self) -> None:
         """

@@ -72,7 +72,7 @@ class ClaimsResource:
             return ()
         parked = ParkedClaim(parking, self._waiting.take(wanted.block_for), self._claims.give_back)
         try:
-            self._claims.register(wanted, parked.deliver, _is_connected(request))
+            self._claims.register(wanted, parked.deliver, parking.is_connected)
         except BaseException:
             parked.free_place()
             raise
@@ -129,7 +129,8 @@ class ParkedClaim:
                 return False
             self._answer = answer
         self.free_place()
-        self._parking.resume()
+        # Tasks may have to be given back, which takes a store.
+        self._parking.resume(is_brief=isinstance(answer, Unavailable) or not answer)
         return True
 
     def tasks(self) -> Sequence[StoredTask]:

@@ -78,6 +78,10 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             if not self._is_closed:
                 self.trigger.pull_trigger()
 
+    def add_brief_task(self, channel: Channel) -> None:
+        """Have a connection served by a thread that serves others, too: it waits for nobody."""
+        self.task_dispatcher.add_brief_task(channel)
+
     def close(self) -> None:
         """Let go of socket and trigger."""
         with self._closing:
@@ -87,6 +91,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
     def maintenance(self, now: float) -> None:
         """In place of waitress's own, which knows silence only."""
         self.check_deadlines()
+        self.task_dispatcher.help_brief_tasks()
 
     def check_deadlines(self) -> None:
         """Look at every connection's deadline."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from time import perf_counter
@@ -11,6 +12,7 @@ from typing import Any
 
 import attrs
 import pytest
+from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from waitress.task import Task  # type: ignore[import-untyped]
 
@@ -20,6 +22,8 @@ from tasques.runtime import ThreadRuntime
 from tasques.server import claiming, request_id
 from tasques.server import options as server_options
 from tasques.server.app import create_app
+from tasques.server.channel import Channel
+from tasques.server.claiming import ParkedClaim
 from tasques.server.front import Front
 from tasques.server.options import ServerOptions
 from tasques.server.parking import Parked, Parking
@@ -198,7 +202,7 @@ def test_what_a_parked_claim_takes_is_freed(front: Front, claims: Claims, is_gon
 def test_a_wait_that_is_over_before_its_thread_left() -> None:
     """That thread serves it again; nobody else does."""
     again: list[str] = []
-    parking = Parking(lambda: again.append("again"))
+    parking = Parking(lambda is_brief: again.append("again"), lambda: True)
     parking.resume()
     parking.resume()
     assert not parking.leave()
@@ -208,13 +212,60 @@ def test_a_wait_that_is_over_before_its_thread_left() -> None:
 def test_a_wait_ends_once() -> None:
     """After its thread left it is served again by another, one time."""
     again: list[str] = []
-    parking = Parking(lambda: again.append("again"))
+    parking = Parking(lambda is_brief: again.append("again"), lambda: True)
     with pytest.raises(Parked):
         parking.park()
     assert parking.leave()
     parking.resume()
     parking.resume()
     assert again == ["again"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_brief"),
+    [((), True), (StoreUnavailable("on holiday"), True), ([STORED], False)],
+)
+def test_what_waits_for_nobody_is_brief(answer: ClaimAnswer, is_brief: bool) -> None:
+    """Tasks may have to be given back to a store; that there are none is quickly said."""
+    told: list[bool] = []
+    parking = Parking(told.append, lambda: True)
+    with pytest.raises(Parked):
+        parking.park()
+    assert parking.leave()
+    ParkedClaim(parking, lambda: None, lambda claimed: None).deliver(answer)
+    assert told == [is_brief]
+
+
+class Listener:
+    """As much of one as a parked request needs; says by which door it came back."""
+
+    is_draining, parks = False, True
+
+    def __init__(self) -> None:
+        self.active_channels: dict[int, Channel] = {}
+        self.came: list[str] = []
+
+    def add_task(self, channel: Channel) -> None:
+        self.came.append("task")
+
+    def add_brief_task(self, channel: Channel) -> None:
+        self.came.append("brief")
+
+
+def test_a_client_that_does_not_read_is_nobody_elses_concern() -> None:
+    """Its answer, however short, is not made by the thread that makes those of many."""
+    ours, theirs = socket.socketpair()
+    listener: Any = Listener()
+    channel = Channel(listener, ours, ("test", 0), Adjustments(), map={})
+    for unsent in (0, 1):
+        parking = channel.begin_parking()
+        assert parking.leave()
+        channel.total_outbufs_len = unsent
+        parking.resume(is_brief=True)
+    assert listener.came == ["brief", "task"]
+    channel.handle_close()
+    assert not parking.is_connected()
+    theirs.close()
 
 
 def test_an_answer_that_comes_as_the_claim_is_parked(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -14,6 +15,16 @@ from tasques.server.channel import Channel, served_here
 from tasques.server.threads import Threads
 
 PATIENCE = 30.0
+
+
+def until(holds: Callable[[], object]) -> None:
+    """Wait for something that happens on another thread."""
+    deadline = monotonic() + PATIENCE
+    while not holds():
+        assert monotonic() < deadline
+        threading.Event().wait(0.001)
+
+
 REQUEST = b"GET /a HTTP/1.1\r\nHost: t\r\n\r\n"
 
 
@@ -54,6 +65,124 @@ def test_all_threads_end_when_they_are_to() -> None:
     threads.set_thread_count(8)
     threads.shutdown(timeout=PATIENCE)
     assert not threads.threads
+
+
+class Meeting:
+    """Work that goes on only when all of it is under way at once."""
+
+    def __init__(self, parties: int) -> None:
+        self.barrier = threading.Barrier(parties + 1, timeout=PATIENCE)
+
+    def service(self) -> None:
+        self.barrier.wait()
+
+    def cancel(self) -> None:
+        raise AssertionError
+
+
+@pytest.fixture
+def threads() -> Iterator[Threads]:
+    made = Threads()
+    made.set_thread_count(8)
+    yield made
+    made.shutdown(timeout=PATIENCE)
+
+
+def until_idle(threads: Threads) -> None:
+    until(lambda: not threads.active_count)
+
+
+def test_nobody_lies_idle_beside_work(threads: Threads) -> None:
+    """One is woken at a time, and wakes the next: those who come together are all worked on."""
+    for _ in range(20):
+        until_idle(threads)
+        meeting = Meeting(8)
+        for _ in range(8):
+            threads.add_task(meeting)
+        meeting.barrier.wait()
+
+
+class Gate:
+    """Brief work that is held up until it is let go on; says how many were done."""
+
+    def __init__(self) -> None:
+        self.is_held, self.may_go_on = threading.Event(), threading.Event()
+        self.done: list[str] = []
+        self.cancelled = 0
+
+    def service(self) -> None:
+        if not self.is_held.is_set():
+            self.is_held.set()
+            assert self.may_go_on.wait(PATIENCE)
+        self.done.append(threading.current_thread().name)
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+
+
+def test_brief_work_is_done_by_one_thread(
+    threads: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that came while it was at work; and what comes after it left, too."""
+    monkeypatch.setattr("tasques.server.threads._BRIEF_SECONDS", 1e9)
+    for _ in range(20):
+        gate = Gate()
+        for _ in range(10):
+            threads.add_brief_task(gate)
+        assert gate.is_held.wait(PATIENCE)
+        for _ in range(10):
+            threads.add_brief_task(gate)
+        assert gate.done == []
+        gate.may_go_on.set()
+        until(lambda gate=gate: len(gate.done) == 20)  # type: ignore[misc]
+        assert len(set(gate.done)) == 1
+
+
+def test_brief_work_that_takes_long_holds_up_nothing(
+    threads: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever brings more, or looks after it, has another thread go on."""
+    monkeypatch.setattr("tasques.server.threads._BRIEF_SECONDS", 0.0)
+    gate = Gate()
+    threads.add_brief_task(gate)
+    assert gate.is_held.wait(PATIENCE)
+    threads.add_brief_task(gate)
+    until(lambda: len(gate.done) == 1)
+    monkeypatch.setattr("tasques.server.threads._BRIEF_SECONDS", 1e9)
+    threads.add_brief_task(gate)
+    assert len(gate.done) == 1 or threads.active_count > 1
+    monkeypatch.setattr("tasques.server.threads._BRIEF_SECONDS", 0.0)
+    threads.help_brief_tasks()
+    until(lambda: len(gate.done) == 2)
+    gate.may_go_on.set()
+    until(lambda: len(gate.done) == 3)
+
+
+class Broken(Gate):
+    """Fails before anything else."""
+
+    def service(self) -> None:
+        raise RuntimeError("broken")
+
+
+def test_brief_work_that_fails_is_noted(threads: Threads, caplog: pytest.LogCaptureFixture) -> None:
+    """And what comes behind it is done."""
+    gate = Gate()
+    gate.may_go_on.set()
+    threads.add_brief_task(Broken())
+    threads.add_brief_task(gate)
+    until(lambda: len(gate.done) == 1)
+    assert "broken" in caplog.text
+
+
+def test_brief_work_that_nobody_does_any_more_is_cancelled() -> None:
+    """As all other work that waits when the server stops."""
+    threads = Threads()
+    gate = Gate()
+    for _ in range(3):
+        threads.add_brief_task(gate)
+    threads.shutdown(timeout=PATIENCE)
+    assert gate.cancelled == 3
 
 
 class Server:

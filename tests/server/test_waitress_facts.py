@@ -44,6 +44,8 @@ def test_what_is_asked_of_a_dispatcher() -> None:
     """Threads, and an end."""
     assert "timeout" in inspect.signature(ThreadedTaskDispatcher.shutdown).parameters
     assert callable(ThreadedTaskDispatcher.set_thread_count)
+    # What waits for a thread is in one queue from beginning to end; one that wakes looks into it.
+    assert inspect.getsource(ThreadedTaskDispatcher).count("self.queue = ") == 1
 
 
 @pytest.mark.parametrize(
