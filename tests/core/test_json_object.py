@@ -214,10 +214,19 @@ _VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.text(max_size=2), _VALUES, max_size=3), st.integers(0, 22))
+@example({"a": float("nan")}, 0)
+@example({"a": [float("-inf")]}, 1)
+@example({"a": "\ud800"}, 0)
+@example({"\ud800": "a"}, 0)
+@example({"a": {1: 2}}, 0)
+@example({"a": b"x"}, 0)
+@example({"a": 10**1000}, 0)
+@example({"a": 1}, 249)
+@example({"a": 1}, 250)
 def test_what_is_plain_is_said_as_anything_else(value: dict[str, object], depth: int) -> None:
     """The short way for plain values gives the same text, and takes nothing that is to be refused."""
     for _ in range(depth):
-        value = {"in": [value]}
+        value = {"in": [value]}  # two levels
     try:
         thorough = JsonObject.from_parsed(json_object._jsonable(value, "$", 0))
     except ValueError as refusal:
