@@ -25,6 +25,8 @@ from tests.service.test_claim_searches import LaggingStore
 from tests.service.test_claims import LONG, ids, request
 
 MAIL = QueueName("mail")
+#: How often a server looks who waits.
+LOOK = Duration.of_seconds(0.1)
 MILLISECOND = Duration.of_seconds(0.001)
 
 
@@ -126,7 +128,7 @@ class Server:
 
     def look(self) -> None:
         """Find out who waits here, and say so; some time passes."""
-        self._runtime.advance(Duration.of_seconds(0.05))
+        self._runtime.advance(LOOK)
         self.nudges.speak()
 
     def make(self, *names: str, queue: str = "mail", run_at: Instant | None = None) -> None:
@@ -282,12 +284,27 @@ def test_it_is_asked_for_anew_when_it_may_be_used_up(here: Server, there: Server
     assert air.appetites() == [("mail", 4)] * 7
 
 
+def test_who_was_told_of_a_task_asks_again_soon(
+    here: Server, there: Server, air: Air, runtime: FakeRuntime
+) -> None:
+    """Sooner than it would look otherwise, who waits by then is known to the other."""
+    ask_for_more(there, here)
+    there.nudges.speak()  # nothing was to be said, for a whole pause
+    here.make("a")
+    here.nudges.speak()
+    there.listen()
+    there.wait()
+    runtime.advance(Duration.of_seconds(0.05))
+    there.nudges.speak()
+    assert air.appetites() == [("mail", 4)] * 2
+
+
 def test_what_is_asked_for_is_said_again_in_case_it_was_lost(
     here: Server, there: Server, air: Air
 ) -> None:
     """Once a second, and not at every look."""
     there.wait()
-    for _ in range(100):
+    for _ in range(50):
         there.look()
     assert 5 <= len(air.said) <= 6
 
@@ -300,8 +317,8 @@ def test_who_waits_no_more_takes_it_back(here: Server, there: Server, air: Air) 
     there.claims.step()
     there.look()
     assert air.appetites() == [("mail", 4)]
-    for _ in range(4):
-        there.look()
+    there.look()
+    there.look()
     assert air.appetites() == [("mail", 4), ("mail", 0)]
     here.nudges.listen()
     here.make("b")
