@@ -18,7 +18,8 @@ from typing import Final
 import attrs
 
 from tasques.core import errors
-from tasques.core.documents import Stored, Version
+from tasques.core.documents import Operation, Stored, Version
+from tasques.core.json_object import JsonObject
 from tasques.core.tasks import Claim, State, StoredTask, Task, TaskKey
 from tasques.core.values import Duration
 from tests.simulation.model import Change, Cluster, Damaged
@@ -106,6 +107,10 @@ class Request:
         tokens: Of the writes that were decided on its behalf.
         refusal: The definite no that it was answered with.
         is_unstorable: It asks for what the store never takes, or may.
+        mark: What it brings, and no other: the arguments of a new task, or data.
+        items: Of a batch; each is looked at like a request of its own.
+        found: The task when the request was begun.
+        made: What was created on its behalf.
     """
 
     number: int
@@ -121,6 +126,10 @@ class Request:
     answered: bool = False
     paused_before: float = 0.0
     is_unstorable: bool = False
+    mark: JsonObject | None = None
+    items: tuple[Request, ...] = ()
+    found: StoredTask | None = None
+    made: TaskKey | None = None
 
 
 @attrs.frozen(eq=False)
@@ -202,6 +211,7 @@ class Auditor:
         self._tokens: dict[str, _Minted] = {}
         self._landed: dict[str, tuple[Hashable, str]] = {}
         self._delivered: dict[str, int] = {}
+        self._undelivered: dict[str, tuple[Node, float]] = {}
         #: Whether a version of a task has its copy; the archive's auditor says.
         self.is_archived: Callable[[StoredTask], bool] = lambda stored: False
         self.on_task_made: Callable[[Task], None] = lambda task: None
@@ -265,9 +275,9 @@ class Auditor:
                 f" {after.attempted} attempts, version {change.after.version}"
                 f" [{operation.token[:6]}]"
             )
-        minted = self._tokens.get(operation.token)
+        minted = self._minted(operation, after)
         if change.before is None:
-            self._created(after, operation.token)
+            self._created(after, operation.token, minted)
         elif isinstance(change.before, Damaged):
             self.fail("P16", f"{after.key} took the place of a malformed document")
         else:
@@ -275,6 +285,24 @@ class Auditor:
         life = self.lives[after.key]
         life.versions[change.after.version] = operation.token
         self.landed(operation.token, after.key, operation.verb)
+
+    def _minted(self, operation: Operation, task: Task) -> _Minted | None:
+        """Who made the token of a write, and for which item if it was for a batch."""
+        minted = self._tokens.get(operation.token)
+        if minted is None or minted.request is None or not minted.request.items:
+            return minted
+        batch = minted.request
+        for item in batch.items:
+            if item.verb == operation.verb and _asks_for(item, task):
+                minted = attrs.evolve(minted, request=item)
+                item.tokens.append(operation.token)
+                self._tokens[operation.token] = minted
+                return minted
+        self.fail(
+            "P17",
+            f"request {batch.number} has no item that asks for {operation.verb} of {task.key}",
+        )
+        return minted
 
     def landed(self, token: str, key: Hashable, verb: str) -> None:
         """Note that the write of that *token* took place; nobody may have been told it would not."""
@@ -288,12 +316,17 @@ class Auditor:
             )
         self._landed[token] = (key, verb)
 
-    def _created(self, task: Task, token: str) -> None:
+    def _created(self, task: Task, token: str, minted: _Minted | None) -> None:
         if task.state is not State.QUEUED or task.attempted != 0:
             self.fail("P5", f"{task.key} began as {task.state}, attempted {task.attempted}")
         former = self.lives.get(task.key)
         if former is not None and former.created == token:
             self.fail("P1", f"{task.key} was created, moved away, and created again")
+        request = minted.request if minted is not None else None
+        if request is not None and request.verb == "create":
+            if request.made not in (None, task.key):
+                self.fail("P5", f"request {request.number} made {request.made} and {task.key}")
+            request.made = task.key
         self.lives[task.key] = _Life(created=token, recurring=task.recurring_task_id is not None)
         self.on_task_made(task)
 
@@ -400,6 +433,7 @@ class Auditor:
         if result.at < claim.times_out_at.plus(margin):
             early = claim.times_out_at.since(result.at)
             self.fail("P10", f"the claim of {after.key} had {early} left, or less than the margin")
+        self._must_have_been_delivered(after)
         if minted is None:
             return
         if minted.steadied is None:
@@ -411,6 +445,14 @@ class Auditor:
             self.fail("P10", f"{after.key} was timed out by a clock {ahead:.1f} s ahead")
         if ahead - minted.steadied > self._demands.amber + 0.1:
             self.fail("P10", f"{after.key} was timed out by a clock that had just jumped")
+
+    def _must_have_been_delivered(self, task: Task) -> None:
+        """What its server knew not to have reached anybody costs no attempt, if all was well."""
+        node, at = self._undelivered.get(self.lives[task.key].claim, (None, 0.0))
+        if node is None or node.dead or node.paused_until >= at:
+            return
+        if self._cluster.faults.was_calm(at - GIVEN_BACK_WITHIN, at + GIVEN_BACK_WITHIN):
+            self.fail("P5", f"{task.key} was handed to nobody, and it cost an attempt")
 
     def _deleted(self, change: Change) -> None:
         before = change.before
@@ -430,6 +472,9 @@ class Auditor:
         # Of a pause that goes on, only the rest is to come.
         to_come = max(request.node.paused_until - self._scheduler.now, 0.0)
         request.paused_before = request.node.paused_for - to_come
+        for each in request.items or (request,):
+            each.paused_before = request.paused_before
+            each.found = self.present(each.key) if each.key is not None else None
         self.open[request.number] = request
 
     def ended(self, request: Request, kind: str) -> None:
@@ -464,7 +509,8 @@ class Auditor:
         self.ended(request, "ok")
         life = self.lives.get(stored.document.key)
         key = stored.document.key
-        if life is None or stored.version not in life.versions:
+        token = stored.document.operation.token if stored.document.operation else ""
+        if life is None or life.versions.get(stored.version) != token:
             # Version and content may be those of a write that a failover will discard, or has.
             self.fail(
                 "P17",
@@ -476,6 +522,29 @@ class Auditor:
             life.acknowledged = True
         elif stored.document.operation is None or stored.document.operation.verb != request.verb:
             self.fail("P17", f"request {request.number} was answered with another's write")
+        if request.key not in (None, key) or not _has_mark(stored.document, request):
+            self.fail(
+                "P17",
+                f"request {request.number} ({request.verb} of {request.key}) was answered with what"
+                f" another made of {key}",
+            )
+
+    def answered_each(
+        self, request: Request, outcomes: Sequence[StoredTask | errors.TasquesError]
+    ) -> None:
+        """A batch was answered with what became of each item, in their order."""
+        self.ended(request, "ok")
+        if len(outcomes) != len(request.items):
+            self.fail(
+                "P17",
+                f"request {request.number} has {len(request.items)} items, and was answered"
+                f" {len(outcomes)}",
+            )
+        for item, outcome in zip(request.items, outcomes, strict=False):
+            if isinstance(outcome, Stored):
+                self.acknowledged(item, outcome)
+            else:
+                self.refused(item, outcome)
 
     def delivered(self, request: Request, claimed: Sequence[StoredTask]) -> None:
         """A claim was answered with *claimed*."""
@@ -494,9 +563,18 @@ class Auditor:
         if orders != sorted(orders):
             self.fail("P5", f"request {request.number} was answered out of the order of claims")
 
+    def undelivered(self, node: Node, claimed: Sequence[StoredTask]) -> None:
+        """The front of *node* knows that nobody has got *claimed*; so it will give them back."""
+        for stored in claimed:
+            if stored.document.operation is not None:
+                token = stored.document.operation.token
+                self._undelivered[token] = (node, self._scheduler.now)
+
     def refused(self, request: Request, error: errors.TasquesError) -> None:
-        """A request was answered with *error*."""
+        """A request was answered with *error*, and so was each item of a batch."""
         self.ended(request, type(error).__name__)
+        for item in request.items:
+            self.refused(item, error)
         if isinstance(error, errors.Unavailable):
             return
         request.refusal = error
@@ -512,6 +590,31 @@ class Auditor:
                 "P17",
                 f"request {request.number} ({request.verb} of {request.key}) was answered"
                 f" {error!r}, and its {landed[0][1]} had taken place",
+            )
+        self._must_be_true(request, error)
+
+    def _must_be_true(self, request: Request, error: errors.TasquesError) -> None:
+        """Where nothing happened to the task meanwhile, what it was and is explains a refusal."""
+        if request.key is None or not isinstance(error, errors.TaskError):
+            return
+        now = self.present(request.key)
+        if now != request.found or self._may_be_stale(request):
+            return
+        if request.verb == "create":
+            is_true = now is not None or request.key in self.lives
+        elif request.verb in _BY_WORKERS and now is not None:
+            life, task = self.lives[request.key], now.document
+            holds = task.state is State.CLAIMED and life.claim == request.claim
+            is_its_own = holds and _claim_of(task).worker_id == request.worker
+            # A report is as old as its server's clock says.
+            is_true = not is_its_own or isinstance(error, errors.ReportFromThePast)
+        else:
+            return
+        if not is_true:
+            self.fail(
+                "P13",
+                f"request {request.number} ({request.verb} of {request.key}) was answered {error!r},"
+                " which was not so at any time",
             )
 
     def crashed(self, request: Request | None, error: BaseException, where: str) -> None:
@@ -534,6 +637,22 @@ class Auditor:
                 f"request {request.number} repeats a {request.verb} that was answered with"
                 f" {first}, and was answered {answer!r}",
             )
+
+    def retried(self, request: Request, earlier: Sequence[str], answer: object) -> None:
+        """
+        A request was sent again whose earlier tries nobody heard of.
+
+        What was made by one of them is the answer to this one.
+
+        Args:
+            earlier: The tokens of their writes.
+        """
+        if request.key is None or not isinstance(answer, errors.TaskError):
+            return
+        now = self.present(request.key)
+        operation = now.document.operation if now is not None else None
+        if operation is not None and operation.token in earlier and operation.verb != "report":
+            self.repeated(request, now, answer)
 
     def _may_be_stale(self, request: Request) -> bool:
         assert request.key is not None
@@ -599,8 +718,28 @@ class Auditor:
                 self.fail("P15", f"the claim of {task.key} is over for {late:.1f} s")
 
 
+#: What reached nobody is given back within so many seconds, if all was well for as long before.
+GIVEN_BACK_WITHIN: Final = 1.0
 #: In the quiet phase, a task that is due is claimed and a claim that is over is ended by then.
 LEGAL_WAIT: Final = 15.0
+
+
+def _asks_for(request: Request, task: Task) -> bool:
+    """Whether *task* may be what *request* made."""
+    return request.key in (None, task.key) and _has_mark(task, request)
+
+
+def _has_mark(task: Task, request: Request) -> bool:
+    """Whether *task* shows what *request* brought, if it brought anything."""
+    if request.mark is None:
+        return True
+    if request.verb == "create":
+        return task.args == request.mark
+    claim = task.last_claim
+    if claim is None:
+        return False
+    shown = claim.last_report if request.verb == "report" else claim.result
+    return shown is not None and shown.data == request.mark
 
 
 def _claim_of(task: Task) -> Claim:

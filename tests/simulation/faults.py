@@ -10,6 +10,7 @@ Source: Groce et al., "Swarm testing", ISSTA 2012; FoundationDB, "Simulation and
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from enum import StrEnum
 from random import Random
@@ -87,6 +88,12 @@ LATEST_LANDING: Final = 25.0
 LATEST_CREATION: Final = 4.0
 
 
+#: These leave it to a server that is there to write what it wants.
+_HARMLESS: Final = frozenset({Fault.WORKER, Fault.REFRESH, Fault.ROLLOVER, Fault.CLOCK})
+#: What has befallen a machine shows for so long: a server notices late, and tries again later still.
+_AFTERMATH: Final = 2.0
+
+
 @attrs.frozen
 class Happening:
     """Something that happens to a machine at a time of the fault phase."""
@@ -116,6 +123,7 @@ class Faults:
         self.random = self._random.random
         self.until = until
         self.counts: Counter[Fault] = Counter()
+        self._troubles: list[float] = []
         self.only = only
         self._calls = self._some(OF_CALLS)
         self._writes = self._some(OF_WRITES)
@@ -156,13 +164,13 @@ class Faults:
     def of_call(self, now: float) -> Fault | None:
         """What befalls a request with writes that is sent now."""
         if self._call_rate and self._in_burst(now) and self.random() < self._call_rate:
-            return self._counted(self._calls)
+            return self._counted(self._calls, now)
         return None
 
     def of_write(self, now: float) -> Fault | None:
         """What befalls one write."""
         if self._write_rate and self._in_burst(now) and self.random() < self._write_rate:
-            return self._counted(self._writes)
+            return self._counted(self._writes, now)
         return None
 
     def of_read(self, now: float) -> bool:
@@ -179,7 +187,18 @@ class Faults:
             return True
         return False
 
-    def _counted(self, kinds: tuple[Fault, ...]) -> Fault:
+    def _counted(self, kinds: tuple[Fault, ...], now: float) -> Fault:
         fault = kinds[int(self.random() * len(kinds))]
         self.counts[fault] += 1
+        self._troubles.append(now)
         return fault
+
+    def was_calm(self, since: float, until: float) -> bool:
+        """Whether no write had any trouble meanwhile, and no machine that it has to do with."""
+        first = bisect_left(self._troubles, since)
+        return not any(at <= until for at in self._troubles[first : first + 1]) and not any(
+            happening.fault not in _HARMLESS
+            and happening.at <= until
+            and since <= happening.at + happening.length + _AFTERMATH
+            for happening in self.happenings
+        )

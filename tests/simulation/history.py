@@ -16,15 +16,19 @@ from typing import Final
 
 import attrs
 
+from tasques.core import retry
 from tasques.core.values import Instant
 from tests.simulation.auditor import LEGAL_WAIT, WAITING, Violation
 from tests.simulation.faults import Fault
 from tests.simulation.runtime import EPOCH
 from tests.simulation.workload import Size, Workload
-from tests.simulation.world import FAULTS_UNTIL, SLOTS_SETTLE_WITHIN, World
+from tests.simulation.world import FAULTS_UNTIL, SHARDS_ONLY_EVERY, SLOTS_SETTLE_WITHIN, World
 
 #: After these, an archiver may have left two copies behind, which nobody meets any more.
 _INTERRUPTING: Final = (Fault.KILL, Fault.DRAIN, Fault.PAUSE, Fault.CUT, Fault.RESTART)
+
+#: A backoff as short as everything else is: one of 15 to 45 s would outlast most histories.
+_BACKOFF: Final = {"BASE_SECONDS": 2, "SPREAD_SECONDS": 5}
 
 #: After healing, so long at most until everything has drained.
 QUIET: Final = LEGAL_WAIT + 10.0
@@ -62,6 +66,9 @@ def run(seed: int, size: Size | None = None, note: Callable[[str], None] | None 
 
 
 def _size(seed: int) -> Size:
+    if seed % SHARDS_ONLY_EVERY == 0:
+        # Who is delayed has to be under way with others; and they have little else to do.
+        return Size(producers=6, workers=6)
     return Size(servers=2 + seed % 2, owners=(seed // 2) % 2)
 
 
@@ -150,7 +157,7 @@ class _Watch(logging.Handler):
 
 
 class _Quietly:
-    """Nothing is logged, and no garbage collected, while a history runs."""
+    """While a history runs nothing is logged, no garbage collected, and retries come soon."""
 
     def __init__(self, world: World) -> None:
         self._watch = _Watch(world)
@@ -161,6 +168,9 @@ class _Quietly:
         logger.setLevel(logging.ERROR)
         logger.propagate = False
         logger.addHandler(self._watch)
+        self._backoff = {name: getattr(retry, name) for name in _BACKOFF}
+        for name, seconds in _BACKOFF.items():
+            setattr(retry, name, seconds)
         # Greenlets that are collected unwind: at a time that no seed decides.
         self._collects = gc.isenabled()
         gc.disable()
@@ -170,5 +180,7 @@ class _Quietly:
         logger.level, logger.propagate = self._before
         logger.setLevel(self._before[0])
         logger.removeHandler(self._watch)
+        for name, seconds in self._backoff.items():
+            setattr(retry, name, seconds)
         if self._collects:
             gc.enable()

@@ -22,7 +22,7 @@ from zlib import crc32
 
 import attrs
 
-from tasques.core import admission, leadership, lifecycle, retry
+from tasques.core import admission, errors, leadership, lifecycle, retry
 from tasques.core import archive as core_archive
 from tasques.core import recurring as core_recurring
 from tasques.core.documents import Stored, Version
@@ -40,6 +40,7 @@ from tasques.core.ports import (
 from tasques.core.recurring import RecurringTask
 from tasques.core.service import allotment, creations, slot_firing, task_writer
 from tasques.core.service import archiver as archiving
+from tasques.core.service import batches as batching
 from tasques.core.service import changes as changing
 from tasques.core.service import election as electing
 from tasques.core.service import operator_service as operating
@@ -47,6 +48,7 @@ from tasques.core.service import reaper as reaping
 from tasques.core.service import recurring_service as owning
 from tasques.core.service import settlement as settling
 from tasques.core.service.allotment import claiming
+from tasques.core.service.batches import Batches
 from tasques.core.service.candidates import Candidates
 from tasques.core.service.claims import ClaimDispatcher
 from tasques.core.service.clock import ClockWatch
@@ -54,13 +56,15 @@ from tasques.core.service.confirmation import Confirmation
 from tasques.core.service.election import Election
 from tasques.core.service.group_commit import GroupCommit
 from tasques.core.service.group_read import GroupRead
-from tasques.core.service.queue_health import QueueHealth
+from tasques.core.service.queue_health import QueueHealth, Verdict
 from tasques.core.service.rivalry import Rivalries
 from tasques.core.service.settlement import Overtaken, Settlement
 from tasques.core.service.short_way import ShortWay
 from tasques.core.service.task_service import TaskService
+from tasques.core.service.task_writer import TaskWriter
 from tasques.core.tasks import State, Task
 from tasques.core.values import Duration
+from tasques.server.claiming import ParkedClaim
 
 #: Replaces an attribute of a class or module until the history is over.
 Swap: TypeAlias = Callable[[Any, str, Any], None]
@@ -307,12 +311,25 @@ def never_heals(swap: Swap) -> None:
     swap(QueueHealth, "is_closed", lambda self, queue, now: queue in self._troubled)
 
 
+@mutant("P13", "the lane of a queue that was in trouble is never free again")
+def keeps_a_lane_busy(swap: Swap) -> None:
+    right = GroupCommit._end_try
+
+    def end_try(self: Any, lane: Any, queue: Any, said: Any) -> None:
+        right(self, lane, queue, said)
+        if said is not Verdict.WELL:
+            lane.under_way += 1
+            self._lanes[queue] = lane
+
+    swap(GroupCommit, "_end_try", end_try)
+
+
 @mutant("P13", "nobody is woken to commit what waits")
 def passes_nothing_on(swap: Swap) -> None:
     swap(GroupCommit, "_pass_on", lambda self: None)
 
 
-@mutant("P21", "a batch waits until queues that are gone are there again", begin=300)
+@mutant("P21", "a batch waits until queues that are gone are there again")
 def waits_for_what_is_gone(swap: Swap) -> None:
     right = GroupCommit.__init__
 
@@ -360,6 +377,80 @@ def spoils_neighbours(swap: Swap) -> None:
     )
 
 
+# ------------------------------------------------------------------------------------ batches
+
+
+@mutant("P17", "each item of a batch is told what became of its neighbour")
+def tells_the_neighbour(swap: Swap) -> None:
+    for name in ("create", "change"):
+        right = getattr(Batches, name)
+
+        def turned(
+            self: Any, items: Any, *, deadline: float, right: Callable[..., Any] = right
+        ) -> Any:
+            outcomes = right(self, items, deadline=deadline)
+            return outcomes[1:] + outcomes[:1]
+
+        swap(Batches, name, turned)
+
+
+@mutant("P13", "a change that is refused spoils the others of its batch")
+def refuses_all_changes_for_one(swap: Swap) -> None:
+    right = Batches._decide
+
+    def decide(self: Any, asked: Any) -> Any:
+        decisions = right(self, asked)
+        refusals = [each for each in decisions.values() if isinstance(each, errors.TaskError)]
+        return dict.fromkeys(decisions, refusals[0]) if refusals else decisions
+
+    swap(Batches, "_decide", decide)
+
+
+@mutant("P16", "a creation that is invalid spoils the others of its batch")
+def refuses_all_creations_for_one(swap: Swap) -> None:
+    right = TaskWriter.begin
+    create = Batches.create
+
+    def all_or_none(self: Any, creations: Any, *, deadline: float) -> Any:
+        try:
+            for creation in creations:
+                right(self._writer, creation)
+        except errors.TasquesError as error:
+            return [error] * len(creations)
+        return create(self, creations, deadline=deadline)
+
+    swap(Batches, "create", all_or_none)
+
+
+@mutant("P5", "a batch of which an item failed is done again from its beginning")
+def creates_all_again(swap: Swap) -> None:
+    right = Batches.create
+
+    def create(self: Any, creations: Any, *, deadline: float) -> Any:
+        outcomes = right(self, creations, deadline=deadline)
+        if any(isinstance(outcome, errors.TasquesError) for outcome in outcomes):
+            outcomes = right(self, creations, deadline=deadline)
+        return outcomes
+
+    swap(Batches, "create", create)
+
+
+@mutant("P17", "a lost race of an item is reported as won")
+def believes_in_lost_items(swap: Swap) -> None:
+    right = batching._followed
+
+    def followed(follow: Any, first: Any) -> Any:
+        outcome = right(follow, first)
+        if isinstance(outcome, errors.TasquesError) and isinstance(first, Conflict):
+            [creating_or_asked, *_] = follow.args
+            decision = follow.args[1] if len(follow.args) > 1 else creating_or_asked.write
+            if isinstance(decision, Replace):
+                return Stored(document=decision.document, version=decision.expected)
+        return outcome
+
+    swap(batching, "_followed", followed)
+
+
 # ---------------------------------------------------------------------------------- claims
 
 
@@ -384,6 +475,31 @@ def hands_out_what_was_decided(swap: Swap) -> None:
         return [Stored(document=write.document, version=write.expected) for write in writes]
 
     swap(ShortWay, "_confirmed", confirmed)
+
+
+@mutant("P4", "what was claimed for one goes to another who waits")
+def delivers_to_the_wrong_waiter(swap: Swap) -> None:
+    right = Confirmation.confirm
+
+    def confirm(self: Any, allotment: Any) -> Any:
+        won = right(self, allotment)
+        waiters = list(won)
+        return dict(zip(waiters[1:] + waiters[:1], won.values(), strict=True))
+
+    swap(Confirmation, "confirm", confirm)
+
+
+@mutant("P5", "what was handed to one who has just gone is looked at by nobody before its time-out")
+def loses_handoffs_with_their_waiters(swap: Swap) -> None:
+    swap(ClaimDispatcher, "give_back", lambda self, claimed: None)
+
+
+@mutant("P13", "a claim that is parked is not served again when there is something for it")
+def forgets_who_is_parked(swap: Swap) -> None:
+    def deliver(self: Any, answer: Any) -> None:
+        self._answer = answer
+
+    swap(ParkedClaim, "deliver", deliver)
 
 
 @mutant("P20", "a server that stops goes on claiming")
@@ -594,7 +710,7 @@ def takes_nothing_up(swap: Swap) -> None:
     swap(Election, "_campaign", lambda self, *, may_take: None)
 
 
-@mutant("P9", "what another try made is believed in after a read", begin=600)
+@mutant("P9", "what another try made is believed in after a read")
 def believes_in_tasks_it_read(swap: Swap) -> None:
     swap(slot_firing.SlotFiring, "_is_there", lambda self, made: True)
 

@@ -9,6 +9,7 @@ are working on. In the quiet phase everybody behaves, so that everything must co
 from __future__ import annotations
 
 import functools
+import math
 from random import Random
 from typing import Final, TypeGuard
 
@@ -33,19 +34,16 @@ from tasques.core.tasks import NewTask, StoredTask, Task, TaskKey
 from tasques.core.values import Duration, Instant
 from tests.simulation.auditor import Request
 from tests.simulation.background_auditor import EVERY
+from tests.simulation.batching import CREATION_PATIENCE, Batching
 from tests.simulation.model import INVALID_KIND
 from tests.simulation.runtime import EPOCH, Actor, Node
 from tests.simulation.stores import QUEUE
-from tests.simulation.world import COMPLETION_DEADLINE, FAULTS_UNTIL, Answer, World
+from tests.simulation.world import COMPLETION_DEADLINE, FAULTS_UNTIL, Answer, Serve, World
 
 QUEUES: Final = (QueueName("mail"), QueueName("video"), QueueName("bills"))
-#: A creation is held for so long, at most.
-CREATION_PATIENCE: Final = 2.0
 #: What a claim may take beyond its time: the dispatcher's grace.
 CLAIM_GRACE: Final = 5.0
 
-_ARGS: Final = JsonObject.of({"to": "somebody", "n": 7})
-_DATA: Final = JsonObject.of({"ok": True})
 _SECONDS: Final = Duration.of_seconds
 
 
@@ -59,6 +57,16 @@ class Size:
     workers: int = 4
     operators: int = 1
     owners: int = 0
+
+
+@attrs.frozen
+class Finish:
+    """What a worker says of a task that it holds, as often as it may take."""
+
+    verb: str
+    data: JsonObject
+    retry_in: Duration | None = None
+    give_up: bool = False
 
 
 class Workload:
@@ -77,6 +85,8 @@ class Workload:
         self.is_quiet = False
         self.producing = 0
         self._made: list[TaskKey] = []
+        self._marks = 0
+        self._batching = Batching(world, self._chance, self._data)
         self._workers: list[Node] = []
         self._hired = 0
         world.on_worker_killed = self._kill_worker
@@ -130,15 +140,27 @@ class Workload:
             self._world.note(f"{node.name} is killed")
             self._world.scheduler.at(self._world.scheduler.now + length, self._hire)
 
+    def _data(self) -> JsonObject:
+        """What nobody else brings."""
+        self._marks += 1
+        return JsonObject.of({"n": self._marks})
+
     def _wait(self, seconds: float) -> None:
         self._world.scheduler.block(seconds)
 
     # ------------------------------------------------------------------------------- producers
 
     def _produce(self, me: Actor) -> None:
-        for number in range(self._size.tasks_each):
-            self._wait(self.random() * 2 * 0.7 * FAULTS_UNTIL / self._size.tasks_each)
-            self._create(me, number)
+        number, last = 0, self._size.tasks_each
+        while number < last:
+            together = min(1 if self.random() < 0.8 else 2 + int(self.random() * 3), last - number)
+            self._wait(self.random() * 2 * 0.7 * FAULTS_UNTIL / last * together)
+            if together == 1:
+                self._create(me, number)
+            else:
+                numbers = range(number, number + together)
+                self._made += self._batching.create(me, [self._new_task(me, n) for n in numbers])
+            number += together
         self.producing -= 1
 
     def _create(self, me: Actor, number: int) -> None:
@@ -165,7 +187,7 @@ class Workload:
         named = TaskKey(new.queue, new.id) if new.id is not None else None
         request = world.request("create", server, CREATION_PATIENCE, key=named)
 
-        request.is_unstorable = new.kind == INVALID_KIND
+        request.is_unstorable, request.mark = new.kind == INVALID_KIND, new.args
 
         def create(services: Services, is_connected: object) -> StoredTask:
             stored = services.tasks.create(new, idempotency_key=key)
@@ -174,10 +196,10 @@ class Workload:
 
         return world.call(me, server, request, create)
 
-    def _judge_delay(self, request: Request, queue: QueueName) -> None:
+    def _judge_delay(self, request: Request, queue: QueueName, *, well_for: float = 0.0) -> None:
         world = self._world
         shard = world.cluster.shards.get(QUEUE + queue)
-        if shard is not None and shard.gone_until < request.started:
+        if shard is not None and shard.gone_until + well_for < request.started:
             world.auditor.delayed(request)
 
     def _new_task(self, me: Actor, number: int) -> NewTask:
@@ -194,7 +216,7 @@ class Workload:
             processing_timeout=_SECONDS(chance.choice((2, 4, 8))),
             priority=chance.choice((0, 0, 1)),
             run_at=right.plus(_SECONDS(5 * self.random())) if later else None,
-            args=_ARGS,
+            args=self._data(),
             expires_at=right.plus(_SECONDS(10 * self.random())) if expires else None,
         )
 
@@ -203,7 +225,12 @@ class Workload:
     def _work(self, me: Actor) -> None:
         worker = WorkerId(me.name)
         while True:
-            for stored in self._claim(me, worker):
+            claimed = self._claim(me, worker)
+            if claimed and self.random() < 0.3:
+                self._work_on(claimed[-1].document)
+                self._batching.finish(me, worker, claimed, well=self.is_quiet)
+                continue
+            for stored in claimed:
                 self._process(me, worker, stored)
             if not self.is_quiet and self.random() < 0.3:
                 self._wait(self.random())
@@ -224,12 +251,13 @@ class Workload:
             min_amount=1 if self.random() < 0.8 else amount,
             block_for=_SECONDS(block_for),
         )
-        answer = world.call(
-            me,
-            server,
-            request,
-            lambda services, is_connected: services.claims.claim(wanted, is_connected=is_connected),
-        )
+        # Some go while they wait: just then, something may be on its way to them.
+        goes = not self.is_quiet and self.random() < 0.15
+        stays = self.random() * max(block_for, 0.1) if goes else math.inf
+        if self.random() < 0.6:
+            answer = world.claim(me, server, request, wanted, stays)
+        else:
+            answer = world.call(me, server, request, _on_a_thread(wanted), stays)
         if isinstance(answer, (list, tuple)):
             return list(answer)
         self._wait(0.1 + self.random() * 0.5)
@@ -239,16 +267,9 @@ class Workload:
         return tuple(queue for queue in QUEUES if self.random() < 0.6) or QUEUES[:1]
 
     def _process(self, me: Actor, worker: WorkerId, stored: StoredTask) -> None:
-        task = stored.document
-        timeout = task.processing_timeout.seconds
-        if self.is_quiet:
-            self._wait(self.random() * 0.2)
-        elif self.random() < 0.08:
-            self._wait(timeout * (0.7 + self.random()))  # it may be too late by then
-        else:
-            self._wait(self.random() ** 2 * 1.5)
+        self._work_on(stored.document)
         if self.random() < 0.05:
-            self._send_finish(me, WorkerId("impostor"), stored, "done", None, False)
+            self._send_finish(me, WorkerId("impostor"), stored, Finish("done", self._data()))
         if self.random() < 0.15:
             self._finish(me, worker, stored, "report")
             self._wait(self.random() * 0.5)
@@ -261,20 +282,33 @@ class Workload:
             self._finish(me, worker, stored, "unclaim")
         # Or it forgets all about it, and the claim times out.
 
+    def _work_on(self, task: Task) -> None:
+        if self.is_quiet:
+            self._wait(self.random() * 0.2)
+        elif self.random() < 0.08:
+            # It may be too late by then.
+            self._wait(task.processing_timeout.seconds * (0.7 + self.random()))
+        else:
+            self._wait(self.random() ** 2 * 1.5)
+
     def _finish(self, me: Actor, worker: WorkerId, stored: StoredTask, verb: str) -> None:
         """Send *verb* until something that means something comes back; sometimes once more."""
-        # Mostly soon, so that others meet it while an answer is still on its way.
-        retry_in = _SECONDS(self.random() ** 3 * 3) if self.random() < 0.8 else None
-        give_up = self.random() < 0.1
+        finish = Finish(
+            verb,
+            self._data(),
+            # Mostly soon, so that others meet it while an answer is still on its way.
+            retry_in=_SECONDS(self.random() ** 3 * 3) if self.random() < 0.8 else None,
+            give_up=self.random() < 0.1,
+        )
         earlier: list[str] = []
         for _ in range(4):
-            request, answer = self._send_finish(me, worker, stored, verb, retry_in, give_up)
+            request, answer = self._send_finish(me, worker, stored, finish)
             if request is None:
                 return
-            self._judge_repeat(request, earlier, answer)
+            self._world.auditor.retried(request, earlier, answer)
             if _is_task(answer):
                 if verb != "report" and self.random() < 0.15:
-                    self._repeat(me, worker, stored, verb, retry_in, give_up, answer)
+                    self._repeat(me, worker, stored, finish, answer)
                 return
             if answer is not None and not isinstance(answer, errors.Unavailable):
                 return
@@ -282,19 +316,12 @@ class Workload:
             self._wait(self.random() * 0.5)
 
     def _repeat(
-        self,
-        me: Actor,
-        worker: WorkerId,
-        stored: StoredTask,
-        verb: str,
-        retry_in: Duration | None,
-        give_up: bool,
-        first: StoredTask,
+        self, me: Actor, worker: WorkerId, stored: StoredTask, finish: Finish, first: StoredTask
     ) -> None:
         auditor = self._world.auditor
         key = stored.document.key
         before = auditor.present(key)
-        request, answer = self._send_finish(me, worker, stored, verb, retry_in, give_up)
+        request, answer = self._send_finish(me, worker, stored, finish)
         if request is None or answer is None:
             return
         after = auditor.present(key)
@@ -302,23 +329,8 @@ class Workload:
             said = answer.document if isinstance(answer, Stored) else answer
             auditor.repeated(request, first.document, said)
 
-    def _judge_repeat(self, request: Request, earlier: list[str], answer: Answer) -> None:
-        """What was made by an earlier try, whose answer was lost, is the answer to this one."""
-        if request.key is None or not isinstance(answer, errors.TaskError):
-            return
-        now = self._world.auditor.present(request.key)
-        operation = now.document.operation if now is not None else None
-        if operation is not None and operation.token in earlier and operation.verb != "report":
-            self._world.auditor.repeated(request, now, answer)
-
     def _send_finish(
-        self,
-        me: Actor,
-        worker: WorkerId,
-        stored: StoredTask,
-        verb: str,
-        retry_in: Duration | None,
-        give_up: bool,
+        self, me: Actor, worker: WorkerId, stored: StoredTask, finish: Finish
     ) -> tuple[Request | None, Answer]:
         world = self._world
         server = world.some_server()
@@ -327,28 +339,34 @@ class Workload:
         key = stored.document.key
         operation = stored.document.operation
         request = world.request(
-            verb,
+            finish.verb,
             server,
             COMPLETION_DEADLINE,
             key=key,
             worker=worker,
             claim=operation.token if operation is not None else "",
         )
+        data, retry_in = finish.data, finish.retry_in
+        request.mark = data if finish.verb != "unclaim" else None
 
-        def finish(services: Services, is_connected: object) -> StoredTask:
-            match verb:
+        def serve(services: Services, is_connected: object) -> StoredTask:
+            tasks = services.tasks
+            match finish.verb:
                 case "report":
-                    return services.tasks.report(key, worker=worker, data=_DATA)
+                    stored = tasks.report(key, worker=worker, data=data)
                 case "done":
-                    return services.tasks.complete(key, worker=worker, data=_DATA)
+                    stored = tasks.complete(key, worker=worker, data=data)
                 case "failed":
-                    return services.tasks.fail(
-                        key, worker=worker, data=_DATA, retry_in=retry_in, give_up=give_up
+                    stored = tasks.fail(
+                        key, worker=worker, data=data, retry_in=retry_in, give_up=finish.give_up
                     )
                 case _:
-                    return services.tasks.unclaim(key, worker=worker, run_in=retry_in)
+                    stored = tasks.unclaim(key, worker=worker, run_in=retry_in)
+            # While its own queue is taken for troubled, an end is held, and a creation refused.
+            self._judge_delay(request, key.queue, well_for=4.0)
+            return stored
 
-        return request, world.call(me, server, request, finish)
+        return request, world.call(me, server, request, serve)
 
     # ------------------------------------------------------------------------------- operators
 
@@ -431,6 +449,10 @@ def _is_task(answer: Answer) -> TypeGuard[StoredTask]:
 
 
 _OWNERS_VERBS: Final = ("create", "update", "update", "delete", "pause", "resume", "run_now")
+
+
+def _on_a_thread(wanted: ClaimRequest) -> Serve:
+    return lambda services, is_connected: services.claims.claim(wanted, is_connected=is_connected)
 
 
 def _operate(key: TaskKey, verb: str, services: Services, is_connected: object) -> StoredTask:

@@ -9,6 +9,7 @@ on an actor of the server, and its answer may get lost.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final, TypeAlias
@@ -23,8 +24,10 @@ from tasques.core.service.batch_limits import BatchLimits
 from tasques.core.service.election import Election
 from tasques.core.service.group_commit import GroupCommit
 from tasques.core.service.services import Services
+from tasques.core.service.waiting import ClaimRequest
 from tasques.core.tasks import StoredTask, TaskKey
 from tasques.core.values import Duration
+from tasques.server.claiming import ParkedClaim
 from tasques.settings import Settings
 from tests.simulation.auditor import Auditor, Demands, Request, Standing
 from tests.simulation.background_auditor import BackgroundAuditor
@@ -47,6 +50,8 @@ SLOTS_SETTLE_WITHIN: Final = 2 * LEASE + 3.0
 #: Past a deadline, a request may still have to see a few calls of the store out: one for the batch
 #: that is ahead of its own, two for its own write and the look at what became of it.
 SLACK: Final = 4 * CALL_TIMEOUT + 1.0
+#: How long past its deadline the front lets a claim wait for a search that hangs.
+_GRACE_SECONDS: Final = 5.0
 #: One history in so many sends every document through the real codec.
 CODEC_EVERY: Final = 50
 #: One history in so many has a store whose searches show every write at once: there lone claims go
@@ -56,10 +61,16 @@ AT_ONCE_EVERY: Final = 5
 AT_ONCE_FROM: Final = 1000
 #: One history in so many has shards that go, and nothing else: P21.
 SHARDS_ONLY_EVERY: Final = 20
+#: And one in as many has primaries that are isolated, one after the other, and nothing else: what is
+#: read there may be discarded, which a mix of faults seldom lets anybody act on.
+ISOLATED_ONLY: Final = 6
 
 Answer: TypeAlias = (
-    "StoredTask | StoredRecurringTask | Sequence[StoredTask] | errors.TasquesError | None"
+    "StoredTask | StoredRecurringTask | Sequence[StoredTask | errors.TasquesError]"
+    " | errors.TasquesError | None"
 )
+#: Is told whether the client is still there.
+Serve: TypeAlias = Callable[[Services, Callable[[], bool]], Answer]
 
 
 def settings() -> Settings:
@@ -112,6 +123,21 @@ class _Call:
     is_over: bool = False
     gave_up: bool = False
 
+    def is_connected(self) -> bool:
+        """Whether the client is still there."""
+        return not self.gave_up and not self.client.node.dead
+
+
+@attrs.frozen(eq=False)
+class _Wait:
+    """What a claim is parked with: a :class:`~tasques.server.parking.Parking` without a connection."""
+
+    serve_again: Callable[[], None]
+
+    def resume(self, *, is_brief: bool = False) -> None:
+        """Have the request served again."""
+        self.serve_again()
+
 
 @attrs.define(eq=False)
 class Server:
@@ -151,7 +177,7 @@ class World:
         self.seed = seed
         self.scheduler = Scheduler(seed)
         shards_only = seed % SHARDS_ONLY_EVERY == 0
-        self.faults = Faults(seed, FAULTS_UNTIL, only=(Fault.SHARD,) if shards_only else None)
+        self.faults = Faults(seed, FAULTS_UNTIL, only=_only(seed))
         self.cluster = Cluster(self.scheduler, self.faults)
         others_delayed = 2.0 + 0.3 if shards_only else None
         demands = Demands(margin=MARGIN, others_delayed=others_delayed)
@@ -283,44 +309,93 @@ class World:
         client: Actor,
         server: Server,
         request: Request,
-        serve: Callable[[Services, Callable[[], bool]], Answer],
+        serve: Serve,
+        stays: float = math.inf,
     ) -> Answer:
         """
         One request; None if no answer came.
 
         Args:
             serve: What the front of the server does; is told whether the client is still there.
+            stays: So long the client waits for its answer; then it goes.
         """
-        scheduler = self.scheduler
-        if server.node.dead:
-            scheduler.switch(0.01)
+        call = self._begin(client, server, request)
+        if call is None:
             return None
-        call = _Call(client)
-        server.calls[request.number] = call
+        self._start_on(server, request, lambda: self._conclude(server, request, call, serve))
+        return self._await(server, request, call, stays)
+
+    def claim(
+        self,
+        client: Actor,
+        server: Server,
+        request: Request,
+        wanted: ClaimRequest,
+        stays: float = math.inf,
+    ) -> Answer:
+        """A claim that is parked as the front parks it, and holds no thread while it waits."""
+        call = self._begin(client, server, request)
+        if call is None:
+            return None
+        claims = server.services.claims
+
+        def serve_again() -> None:
+            self._conclude(server, request, call, lambda services, is_connected: parked.tasks())
+
+        wait = _Wait(lambda: self._start_on(server, request, serve_again))
+        parked = ParkedClaim(wait, _nothing, claims.give_back)  # type: ignore[arg-type]
+
+        def serve() -> None:
+            try:
+                claims.register(wanted, parked.deliver, call.is_connected)
+            except errors.Unavailable as error:
+                parked.deliver(error)
+            claims.serve_at_once()
+
+        def give_up() -> None:
+            if not parked.is_answered and not server.node.dead:
+                self._start_on(server, request, parked.give_up)
+
+        overdue = self.scheduler.now + wanted.block_for.seconds + _GRACE_SECONDS
+        self.scheduler.at(overdue, give_up)
+        self._start_on(server, request, serve)
+        return self._await(server, request, call, stays)
+
+    def _begin(self, client: Actor, server: Server, request: Request) -> _Call | None:
+        if server.node.dead:
+            self.scheduler.switch(0.01)
+            return None
+        call = server.calls[request.number] = _Call(client)
         self.auditor.began(request)
+        return call
 
-        def run() -> None:
-            answer = self._serve(server, request, call, serve)
-            is_lost = self.faults.of_client(scheduler.now)
-            # The front knows for certain that half of those that are lost never left.
-            is_undelivered = call.gave_up or (is_lost and scheduler.random() < 0.5)
-            if is_undelivered and isinstance(answer, (list, tuple)) and answer:
-                self.note(f"  #{request.number} is undelivered, and given back")
-                server.services.claims.give_back(answer)
-                is_lost = True
-            if not call.is_over:
-                call.answer = None if is_lost else answer
-                self._hang_up(server, request.number, call)
+    def _start_on(self, server: Server, request: Request, run: Callable[[], None]) -> None:
+        name = f"{server.node.name} #{request.number} {request.verb}"
+        self.scheduler.start(name, server.node, run, request)
 
-        scheduler.start(
-            f"{server.node.name} #{request.number} {request.verb}", server.node, run, request
-        )
-        scheduler.block(request.patience + CALL_TIMEOUT)
+    def _conclude(self, server: Server, request: Request, call: _Call, serve: Serve) -> None:
+        """Make the answer, and let the client have it if it is there and the answer not lost."""
+        answer = self._serve(server, request, call, serve)
+        is_lost = self.faults.of_client(self.scheduler.now)
+        # The front knows for certain that half of those that are lost never left.
+        is_undelivered = not call.is_connected() or (is_lost and self.scheduler.random() < 0.5)
+        is_claim = request.verb == "claim"
+        if is_undelivered and is_claim and isinstance(answer, (list, tuple)) and answer:
+            self.note(f"  #{request.number} is undelivered, and given back")
+            self.auditor.undelivered(server.node, answer)
+            server.services.claims.give_back(answer)
+            is_lost = True
+        if not call.is_over:
+            call.answer = None if is_lost else answer
+            self._hang_up(server, request.number, call)
+
+    def _await(self, server: Server, request: Request, call: _Call, stays: float) -> Answer:
+        self.scheduler.block(min(request.patience + CALL_TIMEOUT, stays))
         call.gave_up = not call.is_over
         server.calls.pop(request.number, None)
         self.note(
             f"  #{request.number} {request.verb}"
-            f" {request.key.id if request.key else ''} of {client.name} at {server.node.name}:"
+            f" {request.key.id if request.key else ''} of {call.client.name} at {server.node.name}:"
             f" {_said(call.answer)}"
         )
         return call.answer
@@ -336,10 +411,10 @@ class World:
         server: Server,
         request: Request,
         call: _Call,
-        serve: Callable[[Services, Callable[[], bool]], Answer],
+        serve: Serve,
     ) -> Answer:
         try:
-            answer = serve(server.services, lambda: not call.gave_up)
+            answer = serve(server.services, call.is_connected)
         except errors.TasquesError as error:
             self.auditor.refused(request, error)
             return error
@@ -352,7 +427,10 @@ class World:
     def _audit(self, request: Request, answer: Answer) -> None:
         if not isinstance(answer, Stored):
             assert isinstance(answer, (list, tuple)), "a service returns what it made"
-            self.auditor.delivered(request, answer)
+            if request.items:
+                self.auditor.answered_each(request, answer)
+            else:
+                self.auditor.delivered(request, answer)
         elif isinstance(answer.document, RecurringTask):
             self.background.owned(request, answer)
         else:
@@ -482,12 +560,25 @@ class World:
                 self._revive(server)
 
 
+def _only(seed: int) -> tuple[Fault, ...] | None:
+    """The faults that the history of *seed* has and no others; None for a mix."""
+    alone = {0: (Fault.SHARD,), ISOLATED_ONLY: (Fault.FAILOVER,)}
+    return alone.get(seed % SHARDS_ONLY_EVERY)
+
+
+def _nothing() -> None:
+    """No place was taken."""
+
+
 def _said(answer: Answer) -> str:
     if answer is None:
         return "no answer"
     if isinstance(answer, errors.TasquesError):
         return f"{type(answer).__name__}: {answer}"
     if isinstance(answer, (list, tuple)):
-        return f"{[stored.document.id for stored in answer]}"
-    document = answer.document  # type: ignore[union-attr]
-    return f"{getattr(document, 'state', 'ok')}"
+        return "; ".join(f"{getattr(_of(each), 'id', '')} {_said(each)}" for each in answer) or "-"
+    return f"{getattr(_of(answer), 'state', 'ok')}"
+
+
+def _of(answer: object) -> object:
+    return answer.document if isinstance(answer, Stored) else None
