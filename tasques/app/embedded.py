@@ -19,13 +19,6 @@ from tasques.adapters.memory.backend import MemoryBackend
 from tasques.app import calls, rules
 from tasques.app.answers import task_answer
 from tasques.bootstrap.node import Node, build
-from tasques.bootstrap.plugins import (
-    filters,
-    observers,
-    open_backend,
-    plugins,
-    telling_of_leaders,
-)
 from tasques.client.commands import tasks
 from tasques.client.commands.base import Command
 from tasques.client.values import Task
@@ -67,6 +60,15 @@ def _memory(settings: Settings, runtime: Runtime) -> Backend:
 
 def _by_plugin(settings: Settings, runtime: Runtime) -> Node:
     """As a server is put together, with what plugins bring."""
+    # Not wanted by those who keep their tasks in memory.
+    from tasques.bootstrap.plugins import (
+        filters,
+        observers,
+        open_backend,
+        plugins,
+        telling_of_leaders,
+    )
+
     backend = open_backend(settings, runtime)
     try:
         manager = plugins()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 import warnings
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -27,11 +26,10 @@ from tasques.app.periodic import (
     sync_async,
 )
 from tasques.app.periodic import prune as prune_periodic
-from tasques.client import Client, times
-from tasques.client.client import DEFAULT_PATIENCE
+from tasques.client import times
 from tasques.client.commands.base import Command
 from tasques.client.commands.tasks import CreateTask
-from tasques.client.options import DEFAULT_TIMEOUT
+from tasques.client.options import DEFAULT_PATIENCE, DEFAULT_TIMEOUT
 from tasques.client.port import Operations
 from tasques.client.queue_verbs import QueueVerbs
 from tasques.client.recurring_verbs import RecurringVerbs
@@ -43,6 +41,8 @@ from tasques.core.values import Duration
 from tasques.settings import Settings
 
 if TYPE_CHECKING:
+    import ssl
+
     from tasques.worker import Worker
     from tasques.worker.options import WorkerSettings
 
@@ -119,6 +119,9 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
         self.url = _without_credentials(url)
         self._operations: Operations
         if url.partition(":")[0].lower() in _HTTP:
+            # With all of HTTP, which is not wanted by those who have no server.
+            from tasques.client.client import Client
+
             self._operations = Client(
                 url,
                 timeout=timeout,

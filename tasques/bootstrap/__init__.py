@@ -8,11 +8,31 @@ The one place where everything is put together.
 - :mod:`~tasques.bootstrap.serving`: all of it served over HTTP until a signal comes.
 
 Adapters and fronts are imported only inside the functions that need them, so that a library with
-the in-memory backend needs neither a web server nor a database client.
+the in-memory backend needs neither a web server nor a database client. For its sake, what plugins and
+serving need is loaded when it is asked for, too.
 """
 
-from tasques.bootstrap.node import Node, build
-from tasques.bootstrap.plugins import open_backend, plugins
-from tasques.bootstrap.serving import serve
+from __future__ import annotations
 
-__all__ = ["Node", "build", "open_backend", "plugins", "serve"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from tasques.bootstrap.node import Node, build
+
+if TYPE_CHECKING:
+    from tasques.bootstrap.plugins import open_backend
+    from tasques.bootstrap.serving import serve
+
+__all__ = ["Node", "build", "open_backend", "serve"]
+
+_HOMES: Final = {"open_backend": "plugins", "serve": "serving"}
+
+# A type checker is to find the names that there are, and no others.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = found
+        return found

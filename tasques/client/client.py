@@ -22,7 +22,12 @@ from tasques.client.commands.batches import (
     together,
 )
 from tasques.client.errors import NoSuchRoute, NotUnderstood, Reply, refusal
-from tasques.client.options import DEFAULT_CONNECTIONS, DEFAULT_TIMEOUT, Options
+from tasques.client.options import (
+    DEFAULT_CONNECTIONS,
+    DEFAULT_PATIENCE,
+    DEFAULT_TIMEOUT,
+    Options,
+)
 from tasques.client.queue_verbs import QueueVerbs
 from tasques.client.recurring_verbs import RecurringVerbs
 from tasques.client.retrying import NotReached, Tries, may_repeat
@@ -31,14 +36,12 @@ from tasques.client.thread_transport import ThreadTransport
 from tasques.client.times import DurationLike
 from tasques.core import errors
 from tasques.core.errors import InvalidInput, TasquesError
-from tasques.core.values import Duration
 
 if TYPE_CHECKING:
     from tasques.client.transport import Transport
 
 Answer = TypeVar("Answer")
 
-DEFAULT_PATIENCE: Final = Duration.of_seconds(10)
 #: Single requests that stand for one of many, at a time.
 _ABREAST: Final = 8
 #: A server that does not know requests for many is not asked for so long whether it does.

@@ -17,6 +17,8 @@ KEEP_IDLE_SECONDS: Final = 10.0
 CONNECT_SECONDS: Final = 5.0
 #: On top of what the server may keep a request by intent.
 DEFAULT_TIMEOUT: Final = Duration.of_seconds(30)
+#: For so long trouble is met by trying again.
+DEFAULT_PATIENCE: Final = Duration.of_seconds(10)
 DEFAULT_CONNECTIONS: Final = 100
 
 _Headers = list[tuple[bytes, bytes]]

@@ -351,3 +351,5 @@ def test_an_application_over_memory_needs_neither_server_nor_cluster() -> None:
     ).stdout.split()
     assert "tasques.app.facade" in loaded
     assert not {"falcon", "waitress", "elasticsearch", "elastic_transport"} & set(loaded)
+    # Nor what else it takes time to load: HTTP's ways and the looking for plugins.
+    assert not {"http.client", "email", "httpcore", "pluggy", "tasques.client.client"} & set(loaded)

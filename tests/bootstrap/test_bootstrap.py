@@ -8,6 +8,7 @@ import pytest
 
 from tasques import bootstrap
 from tasques.adapters.memory.backend import MemoryBackend
+from tasques.bootstrap.plugins import plugins
 from tasques.core import errors
 from tasques.core.service.group_commit import GroupCommit
 from tasques.runtime import ThreadRuntime
@@ -20,7 +21,7 @@ def settings(**given: str) -> Settings:
 
 def test_the_built_in_backends_come_in_by_the_door_for_plugins() -> None:
     """Both are entry points of the distribution, found like a stranger's."""
-    names = {name for name, _ in bootstrap.plugins().list_name_plugin()}
+    names = {name for name, _ in plugins().list_name_plugin()}
     assert {"memory", "elasticsearch"} <= names
 
 
