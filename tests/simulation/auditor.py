@@ -13,178 +13,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from typing import Final
 
 import attrs
 
 from tasques.core import errors
 from tasques.core.documents import Operation, Stored, Version
-from tasques.core.json_object import JsonObject
 from tasques.core.tasks import Claim, State, StoredTask, Task, TaskKey
 from tasques.core.values import Duration
 from tests.simulation.model import Change, Cluster, Damaged
+from tests.simulation.properties import (
+    BY_WORKERS,
+    GIVEN_BACK_WITHIN,
+    KEEP_CLAIM,
+    LEGAL_WAIT,
+    RULES,
+    WAITING,
+    Demands,
+    Violation,
+)
+from tests.simulation.requests import Life, Minted, Request, Standing, asks_for, has_mark
 from tests.simulation.runtime import EPOCH, Actor, Node, Scheduler
-
-#: What the properties say, in short; a violation repeats it.
-PROPERTIES: Final = {
-    "P1": "no acknowledged task is lost",
-    "P2": "a task has at most one live claim",
-    "P3": "an acknowledged end never reverts, save by an operator's retry",
-    "P4": "only the current claim finishes a task",
-    "P5": "every transition is legal, and attempts are counted",
-    "P6": "nothing is deleted from a queue before its copy is in the archive",
-    "P7": "the archive holds one copy of each life of a task",
-    "P8": "one task is made for a slot",
-    "P9": "every due slot is fired or recorded as left out",
-    "P10": "no claim is ended before its time",
-    "P11": "at most one leader believes itself valid",
-    "P12": "a former leader's writes are refused",
-    "P13": "every request ends in time, with an answer that means something",
-    "P14": "a repeated request is answered with what it made the first time",
-    "P15": "everything drains once nothing goes wrong any more",
-    "P16": "poison blocks nobody else",
-    "P17": "what is unknown is reported neither as done nor as definitely not done",
-    "P18": "memory and queues are bounded",
-    "P20": "nothing is claimed once a drain began",
-    "P21": "a queue whose shard is gone delays the others by at most two seconds",
-}
-
-WAITING: Final = frozenset({State.QUEUED, State.FAILED})
-CLAIMED: Final = frozenset({State.CLAIMED})
-
-
-@attrs.frozen
-class _Rule:
-    """What a verb may do."""
-
-    before: frozenset[State]
-    after: frozenset[State]
-    attempts: int = 0
-
-
-_ENDED: Final = frozenset({State.FAILED, State.DEAD})
-_RETURNED: Final = frozenset({State.QUEUED, State.DEAD})
-#: By verb; the operators' verbs are the workload's own.
-RULES: Final = {
-    "claim": _Rule(WAITING, CLAIMED, +1),
-    "report": _Rule(CLAIMED, CLAIMED),
-    "done": _Rule(CLAIMED, frozenset({State.DONE})),
-    "failed": _Rule(CLAIMED, _ENDED),
-    "time_out": _Rule(CLAIMED, _ENDED),
-    "unclaim": _Rule(CLAIMED, _RETURNED, -1),
-    "give_back": _Rule(CLAIMED, _RETURNED, -1),
-    "expire": _Rule(WAITING, frozenset({State.DEAD})),
-    "cancel": _Rule(WAITING | CLAIMED, frozenset({State.DEAD, State.CLAIMED})),
-    "delay": _Rule(WAITING, WAITING),
-    "reprioritise": _Rule(WAITING, WAITING),
-}
-#: The worker that asks must be the one that holds the task.
-_BY_WORKERS: Final = frozenset({"report", "done", "failed", "unclaim"})
-#: These leave the claim as it is, but for its end.
-_KEEP_CLAIM: Final = _BY_WORKERS | {"time_out", "give_back", "cancel"}
-
-
-@attrs.frozen
-class Violation:
-    """A property that did not hold."""
-
-    name: str
-    message: str
-    at: float
-
-    def __str__(self) -> str:
-        return f"{self.name} ({PROPERTIES[self.name]}) at {self.at:.3f} s: {self.message}"
-
-
-@attrs.define(eq=False)
-class Request:
-    """
-    One request to one server.
-
-    Attributes:
-        patience: It must be answered within so many seconds, pauses of its server not counted.
-        claim: The token of the claim that it is about, where it is about one.
-        tokens: Of the writes that were decided on its behalf.
-        refusal: The definite no that it was answered with.
-        is_unstorable: It asks for what the store never takes, or may.
-        mark: What it brings, and no other: the arguments of a new task, or data.
-        items: Of a batch; each is looked at like a request of its own.
-        found: The task when the request was begun.
-        made: What was created on its behalf.
-    """
-
-    number: int
-    verb: str
-    node: Node
-    started: float
-    patience: float
-    key: TaskKey | None = None
-    worker: str = ""
-    claim: str = ""
-    tokens: list[str] = attrs.Factory(list)
-    refusal: errors.TasquesError | None = None
-    answered: bool = False
-    paused_before: float = 0.0
-    is_unstorable: bool = False
-    mark: JsonObject | None = None
-    items: tuple[Request, ...] = ()
-    found: StoredTask | None = None
-    made: TaskKey | None = None
-
-
-@attrs.frozen(eq=False)
-class _Minted:
-    """Who made a token, and when."""
-
-    request: Request | None
-    node: Node
-    at: float
-    skew: float
-    steadied: float | None
-    draining: bool
-
-
-@attrs.define(eq=False)
-class _Life:
-    """What is known of a task from its create to its deletion."""
-
-    created: str
-    versions: dict[Version, str] = attrs.Factory(dict)
-    claim: str = ""
-    acknowledged: bool = False
-    recurring: bool = False
-
-
-@attrs.frozen(eq=False)
-class Standing:
-    """
-    What the auditor has to know of a server.
-
-    Attributes:
-        compared_skew: See :class:`~tests.simulation.stores.SimulatedBackend`.
-        is_draining: Whether it has been told to claim no more.
-    """
-
-    compared_skew: Callable[[], float | None]
-    is_draining: Callable[[], bool]
-
-
-@attrs.frozen(kw_only=True)
-class Demands:
-    """
-    The numbers behind the properties, in seconds.
-
-    Attributes:
-        margin: A claim is ended no sooner than so long after its time.
-        red: How far off a clock may be that decides anything.
-        amber: How far a clock may jump without being compared, and still end claims.
-        others_delayed: P21; None where other faults may delay them, too.
-    """
-
-    margin: float
-    red: float = 30.0
-    amber: float = 5.0
-    others_delayed: float | None = None
 
 
 class Auditor:
@@ -206,9 +54,9 @@ class Auditor:
         self.violation: Violation | None = None
         self.standings: dict[int, Standing] = {}
         self.open: dict[int, Request] = {}
-        self.lives: dict[TaskKey, _Life] = {}
+        self.lives: dict[TaskKey, Life] = {}
         self.longest: dict[str, float] = {}
-        self._tokens: dict[str, _Minted] = {}
+        self._tokens: dict[str, Minted] = {}
         self._landed: dict[str, tuple[Hashable, str]] = {}
         self._delivered: dict[str, int] = {}
         self._undelivered: dict[str, tuple[Node, float]] = {}
@@ -250,7 +98,7 @@ class Auditor:
             standing = self.standings.get(node.number)
             compared = standing.compared_skew() if standing is not None else None
             draining = standing is not None and standing.is_draining()
-            self._tokens[id] = _Minted(known, node, now, skew, compared, draining)
+            self._tokens[id] = Minted(known, node, now, skew, compared, draining)
             if known is not None:
                 known.tokens.append(id)
 
@@ -286,14 +134,14 @@ class Auditor:
         life.versions[change.after.version] = operation.token
         self.landed(operation.token, after.key, operation.verb)
 
-    def _minted(self, operation: Operation, task: Task) -> _Minted | None:
+    def _minted(self, operation: Operation, task: Task) -> Minted | None:
         """Who made the token of a write, and for which item if it was for a batch."""
         minted = self._tokens.get(operation.token)
         if minted is None or minted.request is None or not minted.request.items:
             return minted
         batch = minted.request
         for item in batch.items:
-            if item.verb == operation.verb and _asks_for(item, task):
+            if item.verb == operation.verb and asks_for(item, task):
                 minted = attrs.evolve(minted, request=item)
                 item.tokens.append(operation.token)
                 self._tokens[operation.token] = minted
@@ -316,7 +164,7 @@ class Auditor:
             )
         self._landed[token] = (key, verb)
 
-    def _created(self, task: Task, token: str, minted: _Minted | None) -> None:
+    def _created(self, task: Task, token: str, minted: Minted | None) -> None:
         if task.state is not State.QUEUED or task.attempted != 0:
             self.fail("P5", f"{task.key} began as {task.state}, attempted {task.attempted}")
         former = self.lives.get(task.key)
@@ -327,10 +175,10 @@ class Auditor:
             if request.made not in (None, task.key):
                 self.fail("P5", f"request {request.number} made {request.made} and {task.key}")
             request.made = task.key
-        self.lives[task.key] = _Life(created=token, recurring=task.recurring_task_id is not None)
+        self.lives[task.key] = Life(created=token, recurring=task.recurring_task_id is not None)
         self.on_task_made(task)
 
-    def _replaced(self, before: StoredTask, after: Task, minted: _Minted | None) -> None:
+    def _replaced(self, before: StoredTask, after: Task, minted: Minted | None) -> None:
         old, operation = before.document, after.operation
         assert operation is not None
         if old.operation is not None and old.operation.token == operation.token:
@@ -347,7 +195,7 @@ class Auditor:
         self._must_keep(old, after, verb)
         if verb == "claim":
             self._claimed(old, after, minted)
-        elif verb in _KEEP_CLAIM and old.state is State.CLAIMED:
+        elif verb in KEEP_CLAIM and old.state is State.CLAIMED:
             self._must_be_current(old, after, minted)
             if verb == "time_out":
                 self._timed_out(old, after, minted)
@@ -396,7 +244,7 @@ class Auditor:
         if old.state is not State.DEAD or after.state is not State.QUEUED or after.attempted:
             self.fail("P3", f"{after.key} was {old.state} and was retried to {after.state}")
 
-    def _claimed(self, old: Task, after: Task, minted: _Minted | None) -> None:
+    def _claimed(self, old: Task, after: Task, minted: Minted | None) -> None:
         claim = _claim_of(after)
         assert after.operation is not None
         if old.run_at > claim.claimed_at:
@@ -411,14 +259,14 @@ class Auditor:
         if minted.draining:
             self.fail("P20", f"{after.key} was claimed by {minted.node.name}, which is stopping")
 
-    def _must_be_current(self, old: Task, after: Task, minted: _Minted | None) -> None:
+    def _must_be_current(self, old: Task, after: Task, minted: Minted | None) -> None:
         was, now = _claim_of(old), _claim_of(after)
         assert after.operation is not None
         verb = after.operation.verb
         if (was.worker_id, was.claimed_at) != (now.worker_id, now.claimed_at):
             self.fail("P4", f"{verb} of {after.key} was about another claim than the current one")
         request = minted.request if minted is not None else None
-        if verb in _BY_WORKERS and request is not None:
+        if verb in BY_WORKERS and request is not None:
             if request.worker != was.worker_id:
                 self.fail(
                     "P4", f"{request.worker} did {verb} of {after.key}, held by {was.worker_id}"
@@ -426,7 +274,7 @@ class Auditor:
             if request.claim != self.lives[after.key].claim:
                 self.fail("P4", f"{verb} of {after.key} belongs to an earlier claim")
 
-    def _timed_out(self, old: Task, after: Task, minted: _Minted | None) -> None:
+    def _timed_out(self, old: Task, after: Task, minted: Minted | None) -> None:
         claim, result = _claim_of(old), _claim_of(after).result
         assert result is not None
         margin = Duration.of_seconds(self._demands.margin)
@@ -522,7 +370,7 @@ class Auditor:
             life.acknowledged = True
         elif stored.document.operation is None or stored.document.operation.verb != request.verb:
             self.fail("P17", f"request {request.number} was answered with another's write")
-        if request.key not in (None, key) or not _has_mark(stored.document, request):
+        if request.key not in (None, key) or not has_mark(stored.document, request):
             self.fail(
                 "P17",
                 f"request {request.number} ({request.verb} of {request.key}) was answered with what"
@@ -602,7 +450,7 @@ class Auditor:
             return
         if request.verb == "create":
             is_true = now is not None or request.key in self.lives
-        elif request.verb in _BY_WORKERS and now is not None:
+        elif request.verb in BY_WORKERS and now is not None:
             life, task = self.lives[request.key], now.document
             holds = task.state is State.CLAIMED and life.claim == request.claim
             is_its_own = holds and _claim_of(task).worker_id == request.worker
@@ -716,30 +564,6 @@ class Auditor:
             late = (wall - _claim_of(task).times_out_at.nanoseconds) / 1e9
             if late > LEGAL_WAIT:
                 self.fail("P15", f"the claim of {task.key} is over for {late:.1f} s")
-
-
-#: What reached nobody is given back within so many seconds, if all was well for as long before.
-GIVEN_BACK_WITHIN: Final = 1.0
-#: In the quiet phase, a task that is due is claimed and a claim that is over is ended by then.
-LEGAL_WAIT: Final = 15.0
-
-
-def _asks_for(request: Request, task: Task) -> bool:
-    """Whether *task* may be what *request* made."""
-    return request.key in (None, task.key) and _has_mark(task, request)
-
-
-def _has_mark(task: Task, request: Request) -> bool:
-    """Whether *task* shows what *request* brought, if it brought anything."""
-    if request.mark is None:
-        return True
-    if request.verb == "create":
-        return task.args == request.mark
-    claim = task.last_claim
-    if claim is None:
-        return False
-    shown = claim.last_report if request.verb == "report" else claim.result
-    return shown is not None and shown.data == request.mark
 
 
 def _claim_of(task: Task) -> Claim:

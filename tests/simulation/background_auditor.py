@@ -24,9 +24,10 @@ from tasques.core.recurring import (
 )
 from tasques.core.service.election import Election
 from tasques.core.tasks import StoredTask, Task, TaskKey
-from tests.simulation.auditor import Auditor, Request
+from tests.simulation.auditor import Auditor
 from tests.simulation.faults import Fault
 from tests.simulation.model import CALL_TIMEOUT, Change, Cluster, Shard
+from tests.simulation.requests import Request
 
 _SECOND: Final = 1_000_000_000
 #: Between an archiver's look and its write there is less than this, unless it is held up.

@@ -24,8 +24,8 @@ from tasques.core.service.creations import Creation
 from tasques.core.service.services import Services
 from tasques.core.tasks import NewTask, StoredTask, TaskKey
 from tasques.core.values import Duration
-from tests.simulation.auditor import Request
 from tests.simulation.model import INVALID_KIND
+from tests.simulation.requests import Request
 from tests.simulation.runtime import Actor
 from tests.simulation.stores import QUEUE
 from tests.simulation.world import COMPLETION_DEADLINE, Server, World

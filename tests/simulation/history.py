@@ -18,8 +18,8 @@ import attrs
 
 from tasques.core import retry
 from tasques.core.values import Instant
-from tests.simulation.auditor import LEGAL_WAIT, WAITING, Violation
 from tests.simulation.faults import Fault
+from tests.simulation.properties import LEGAL_WAIT, WAITING, Violation
 from tests.simulation.runtime import EPOCH
 from tests.simulation.workload import Size, Workload
 from tests.simulation.world import FAULTS_UNTIL, SHARDS_ONLY_EVERY, SLOTS_SETTLE_WITHIN, World

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.simulation import sweep
-from tests.simulation.auditor import PROPERTIES
 from tests.simulation.mutants import MUTANTS, Mutant
+from tests.simulation.properties import PROPERTIES
 
 HISTORIES = 3000
 WRITES = 300_000

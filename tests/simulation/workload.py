@@ -32,10 +32,10 @@ from tasques.core.service.services import Services
 from tasques.core.service.waiting import ClaimRequest
 from tasques.core.tasks import NewTask, StoredTask, Task, TaskKey
 from tasques.core.values import Duration, Instant
-from tests.simulation.auditor import Request
 from tests.simulation.background_auditor import EVERY
 from tests.simulation.batching import CREATION_PATIENCE, Batching
 from tests.simulation.model import INVALID_KIND
+from tests.simulation.requests import Request
 from tests.simulation.runtime import EPOCH, Actor, Node
 from tests.simulation.stores import QUEUE
 from tests.simulation.world import COMPLETION_DEADLINE, FAULTS_UNTIL, Answer, Serve, World

@@ -29,11 +29,13 @@ from tasques.core.tasks import StoredTask, TaskKey
 from tasques.core.values import Duration
 from tasques.server.claiming import ParkedClaim
 from tasques.settings import Settings
-from tests.simulation.auditor import Auditor, Demands, Request, Standing
+from tests.simulation.auditor import Auditor
 from tests.simulation.background_auditor import BackgroundAuditor
 from tests.simulation.faults import Fault, Faults, Happening
 from tests.simulation.model import CALL_TIMEOUT, Cluster
 from tests.simulation.neighbours import TALKING_FROM, Air
+from tests.simulation.properties import Demands
+from tests.simulation.requests import Request, Standing
 from tests.simulation.runtime import Actor, Node, Scheduler, SimulatedRuntime
 from tests.simulation.stores import QUEUE, SimulatedBackend, real_codec
 
