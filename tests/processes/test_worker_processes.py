@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import json
 import os
 import signal
 import subprocess
@@ -99,6 +102,24 @@ def test_they_end_when_their_supervisor_is_killed(place: Place) -> None:
     place.release("first")
     assert eventually(lambda: place.is_done("first"))
     assert eventually(lambda: has_ended(place.process_of("first")))
+
+
+def test_each_has_a_port_and_an_id_of_its_own(place: Place, ports: tuple[int, int]) -> None:
+    """From the given port on, and with its number behind the given id."""
+    worker = place.worker("--processes", "2", "--health-port", str(ports[0]), "--worker-id", "me")
+
+    def ids() -> list[str]:
+        found = []
+        for port in ports:
+            asked = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+            with contextlib.closing(asked), contextlib.suppress(OSError):
+                asked.request("GET", "/health/ready")
+                found.append(json.load(asked.getresponse())["worker"])
+        return found
+
+    assert eventually(lambda: ids() == ["me-0", "me-1"])
+    worker.terminate()
+    assert worker.wait(PATIENCE) == 0
 
 
 def test_one_that_has_done_its_share_is_replaced(place: Place) -> None:
