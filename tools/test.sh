@@ -39,6 +39,8 @@ missing_packages() {
     fi
     has chromium || echo chromium
     has chromedriver || echo chromium-driver
+    has zsh || echo zsh
+    has fish || echo fish
 }
 
 install_packages() {
