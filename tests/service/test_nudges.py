@@ -332,6 +332,8 @@ def test_a_nudge_that_gets_lost_keeps_the_task_from_nobody(here: Server, there: 
     there.mouth.is_deaf = True
     here.make("a")
     here.nudges.speak()
+    for _ in range(5):
+        here.look()
     got = here.wait()
     assert got == []
     here.look()
