@@ -32,6 +32,8 @@ from tests.simulation.world import COMPLETION_DEADLINE, Server, World
 
 #: A creation is held for so long, at most.
 CREATION_PATIENCE: Final = 2.0
+#: A queue whose shard is there again may be taken for troubled, and held back for it, for so long.
+TROUBLED_FOR: Final = 2.0
 
 #: What became of an item; None if nobody heard.
 Heard: TypeAlias = Outcome | None
@@ -238,7 +240,10 @@ class Batching:
     def _judge_delay(self, request: Request, creations: Sequence[Creation]) -> None:
         shards = self._world.cluster.shards
         asked = [shards.get(QUEUE + creation.new.queue) for creation in creations]
-        if all(shard is not None and shard.gone_until < request.started for shard in asked):
+        if all(
+            shard is not None and shard.gone_until + TROUBLED_FOR < request.started
+            for shard in asked
+        ):
             self._world.auditor.delayed(request)
 
 

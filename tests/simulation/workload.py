@@ -33,7 +33,7 @@ from tasques.core.service.waiting import ClaimRequest
 from tasques.core.tasks import NewTask, StoredTask, Task, TaskKey
 from tasques.core.values import Duration, Instant
 from tests.simulation.background_auditor import EVERY
-from tests.simulation.batching import CREATION_PATIENCE, Batching
+from tests.simulation.batching import CREATION_PATIENCE, TROUBLED_FOR, Batching
 from tests.simulation.model import INVALID_KIND
 from tests.simulation.requests import Request
 from tests.simulation.runtime import EPOCH, Actor, Node
@@ -196,10 +196,10 @@ class Workload:
 
         return world.call(me, server, request, create)
 
-    def _judge_delay(self, request: Request, queue: QueueName, *, well_for: float = 0.0) -> None:
+    def _judge_delay(self, request: Request, queue: QueueName) -> None:
         world = self._world
         shard = world.cluster.shards.get(QUEUE + queue)
-        if shard is not None and shard.gone_until + well_for < request.started:
+        if shard is not None and shard.gone_until + TROUBLED_FOR < request.started:
             world.auditor.delayed(request)
 
     def _new_task(self, me: Actor, number: int) -> NewTask:
@@ -362,8 +362,7 @@ class Workload:
                     )
                 case _:
                     stored = tasks.unclaim(key, worker=worker, run_in=retry_in)
-            # While its own queue is taken for troubled, an end is held, and a creation refused.
-            self._judge_delay(request, key.queue, well_for=4.0)
+            self._judge_delay(request, key.queue)
             return stored
 
         return request, world.call(me, server, request, serve)
