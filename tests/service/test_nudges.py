@@ -482,7 +482,7 @@ def test_who_stops_asks_for_nothing(here: Server, there: Server, air: Air) -> No
         raise errors.StoreUnavailable("clock")
 
     there.wait()
-    there.claims._gate = shut
+    there.claims._rounds._gate = shut
     there.look()
     there.claims.close()
     there.look()

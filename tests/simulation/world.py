@@ -247,7 +247,7 @@ class World:
         backend.tasks.on_batch = functools.partial(self._look_at_bounds, node, built.store)
         self.auditor.standings[node.number] = Standing(
             compared_skew=lambda: backend.compared_skew,
-            is_draining=lambda: server.claims_are_closed or built.services.claims._closed,
+            is_draining=lambda: server.claims_are_closed or built.services.claims.is_closed,
         )
         node.on_fuse = lambda: None
         self.servers[place : place + 1] = [server]

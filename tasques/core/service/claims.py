@@ -2,9 +2,7 @@
 One dispatcher for everybody who waits for work.
 
 Workers do not search; they register what they want and wait, and the dispatcher searches for all
-of them at once. A round is: one search for each distinct set of queues that is due for it; every
-candidate through :func:`tasques.core.admission.admit`; the oldest waiter served first; the
-decisions confirmed in one batch; whoever lost a race served from the next candidates.
+of them at once, in rounds (:mod:`~tasques.core.service.rounds`).
 
 What a waiter can rely on:
 
@@ -31,23 +29,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-import attrs
-
 from tasques.core import errors
 from tasques.core.policies import QueuePolicy
-from tasques.core.ports import ClaimableQuery, Runtime, TaskStore, Written
+from tasques.core.ports import Runtime, TaskStore, Written
 from tasques.core.queues import QueueName
-from tasques.core.service.allotment import Allotment, Policies, allot, giving_back
-from tasques.core.service.candidates import Candidates
-from tasques.core.service.confirmation import Confirmation
+from tasques.core.service.allotment import Policies, giving_back
 from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.meter import Meter
-from tasques.core.service.rivalry import Rivalries
-from tasques.core.service.search_schedule import News, SearchSchedule, search_period
-from tasques.core.service.settlement import Settlement
-from tasques.core.service.short_way import ShortWay, paused
+from tasques.core.service.rounds import Rounds
+from tasques.core.service.short_way import ShortWay
 from tasques.core.service.waiting import ClaimAnswer, ClaimRequest, Waiter
-from tasques.core.service.waiting_line import Group, WaitingLine
+from tasques.core.service.waiting_line import Group
 from tasques.core.tasks import StoredTask
 from tasques.core.values import Duration
 
@@ -57,12 +49,6 @@ _log = logging.getLogger(__name__)
 _GRACE_SECONDS: Final = 5.0
 #: The pause after a round that failed unexpectedly.
 _AFTER_ERROR: Final = Duration.of_seconds(1)
-#: Beyond so many who wait, for each further one: how much later than its time one is answered with
-#: nothing, at most. With 1,000 it is 18 ms.
-_FEW_WAITERS: Final = 100
-_BREATHER_SECONDS: Final = 0.000_02
-#: How often a round serves those who lost a race from the next candidates.
-_TRIES_PER_ROUND: Final = 4
 
 
 def _always() -> bool:
@@ -114,39 +100,34 @@ class ClaimDispatcher:
         self._gate = gate
         self._let_pass = let_pass
         self._prepare = prepare
-        lag = store.traits.visibility_lag
         # What can be found at once need not be remembered for those who come later.
-        self._keeps_unwanted = lag.nanoseconds > 0
-        self._rivalries = Rivalries(runtime)
-        period = search_period(lag)
-        self._candidates = Candidates(
-            keep_seconds=2 * max(lag.seconds, period),
-            patience_seconds=lag.seconds + 2 * period,
-            shares=self._rivalries,
-        )
-        self._schedule = SearchSchedule(runtime, lag, self._candidates, self._rivalries.slots)
+        self._keeps_unwanted = store.traits.visibility_lag.nanoseconds > 0
         self._lock = runtime.condition()
         self._wake = runtime.condition(self._lock)
-        self._confirmation = Confirmation(
+        self._rounds = Rounds(
             store,
             runtime,
-            Settlement(store, runtime, meter),
-            lock=self._lock,
-            candidates=self._candidates,
-            schedule=self._schedule,
-            rivalries=self._rivalries,
+            self._lock,
+            policies=policies,
+            gate=gate,
+            hand_over=self._keep,
+            give_back=self.give_back,
+            meter=meter,
         )
+        self._waiters = self._rounds.line
+        self._candidates = self._rounds.candidates
+        self._schedule = self._rounds.schedule
         self._short_way = ShortWay(
-            store=store, runtime=runtime, policies=policies, confirmation=self._confirmation
+            store=store,
+            runtime=runtime,
+            policies=policies,
+            confirmation=self._rounds.confirmation,
         )
-        self._waiters = WaitingLine()
-        self._registered = 0
         self._stepping = False
         self._urgent = False
         self._has_loop = False
         # Until when the loop sleeps if nobody wakes it; it is awake if that is over.
         self._asleep_until = float("-inf")
-        self._closed = False
 
     # ------------------------------------------------------------------ for those who wait
 
@@ -186,7 +167,7 @@ class ClaimDispatcher:
             give_up_at = max(waiter.deadline, self._runtime.monotonic()) + _GRACE_SECONDS
             while not answers and (left := give_up_at - self._runtime.monotonic()) > 0:
                 answered.wait(left)
-            if not answers and self._close(waiter):
+            if not answers and self._rounds.close(waiter):
                 raise errors.StoreUnavailable("the search for tasks does not come to an end")
             while not answers:  # it is being delivered just now
                 answered.wait()
@@ -230,8 +211,7 @@ class ClaimDispatcher:
         finally:
             with self._lock:
                 self._end_step()
-        for stored in claimed or ():
-            self._held.keep(stored)
+        self._keep(claimed or ())
         return claimed
 
     def _may_take_at_once(self) -> bool:
@@ -239,9 +219,9 @@ class ClaimDispatcher:
             self._keeps_unwanted
             or self._stepping
             or self._waiters
-            or self._closed
+            or self._rounds.is_over
             # A round leaves to others what falls to them, and a store in trouble alone.
-            or self._rivalries.are_known
+            or self._rounds.rivalries.are_known
             or self._schedule.is_quiet
         )
 
@@ -252,11 +232,11 @@ class ClaimDispatcher:
         is_connected: Callable[[], bool],
     ) -> Waiter:
         with self._lock:
-            if self._closed:
+            if self._rounds.is_over:
                 raise errors.ShuttingDown("this server is stopping")
-            self._registered += 1
+            self._rounds.last += 1
             waiter = Waiter(
-                number=self._registered,
+                number=self._rounds.last,
                 request=request,
                 deadline=self._runtime.monotonic() + max(request.block_for.seconds, 0.0),
                 deliver=deliver,
@@ -306,12 +286,21 @@ class ClaimDispatcher:
             if isinstance(outcome, Written):
                 self.offer(outcome.stored)
 
+    def _keep(self, claimed: Sequence[StoredTask]) -> None:
+        for stored in claimed:
+            self._held.keep(stored)
+
     def close(self) -> None:
         """Answer everybody with nothing and claim no more; what is being confirmed is delivered."""
         with self._lock:
-            self._closed = True
+            self._rounds.is_over = True
             self._call()
         self.step()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it hands out no more."""
+        return self._rounds.is_over
 
     @property
     def waiting(self) -> int:
@@ -335,7 +324,7 @@ class ClaimDispatcher:
         paused = {policy.queue for policy in self._policies().values() if policy.is_paused}
         wanted: Counter[QueueName | None] = Counter()
         with self._lock:
-            if self._closed or self._is_shut():
+            if self._rounds.is_over or self._rounds.is_shut():
                 return {}
             at = self._runtime.monotonic()
             for queues, group in self._waiters.groups.items():
@@ -357,11 +346,11 @@ class ClaimDispatcher:
             self._stepping = True
             self._urgent = False
         try:
-            self._round()
+            self._rounds.run()
         finally:
             with self._lock:
                 self._end_step()
-        return self._pause()
+        return self._rounds.pause()
 
     def _end_step(self) -> None:
         self._stepping = False
@@ -388,7 +377,7 @@ class ClaimDispatcher:
             with self._lock:
                 while self._stepping:  # a caller does
                     self._wake.wait()
-                if not self._waiters and self._closed:
+                if not self._waiters and self._rounds.is_over:
                     self._has_loop = False
                     return
                 if not self._urgent:
@@ -400,166 +389,3 @@ class ClaimDispatcher:
         )
         self._wake.wait(seconds)
         self._asleep_until = float("-inf")
-
-    def _round(self) -> None:
-        with self._lock:
-            gone = [waiter for waiter in self._waiters if not waiter.is_connected()]
-            for waiter in gone:
-                self._close(waiter)
-        for waiter in gone:
-            waiter.deliver(())  # nobody reads it, but a thread may be waiting for it
-        self._serve(before_search=True)
-        # What the search has shown counts in this round, however long a busy machine takes from here
-        # to there: those who look once would be answered with nothing.
-        self._serve(shown_at=self._search())
-        self._answer_overdue()
-
-    def _serve(self, *, before_search: bool = False, shown_at: float | None = None) -> None:
-        """
-        Hand out what is known.
-
-        Args:
-            before_search: Only to those who are not to be searched for first.
-            shown_at: The age of what is known is what it was then, rather than now.
-        """
-        for _ in range(_TRIES_PER_ROUND):
-            with self._lock:
-                at = self._runtime.monotonic() if shown_at is None else shown_at
-                allotment = self._allot(at, before_search=before_search)
-            if not allotment:
-                break
-            self._confirm(allotment)
-
-    def _search(self) -> float | None:
-        """Search for those for whom it is time; returns when there was an answer, if one was wanted."""
-        with self._lock:
-            queries = [] if self._closed else self._queries()
-            last = self._registered
-        if not queries:
-            return None
-        began = self._runtime.monotonic()
-        try:
-            found = self._store.find_claimable(queries)
-        except errors.Unavailable as failure:
-            with self._lock:
-                self._schedule.failed(queries, failure)
-            return None
-        else:
-            with self._lock:
-                at = self._runtime.monotonic()
-                news = self._absorb(
-                    {q.queues: hits for q, hits in zip(queries, found, strict=True)}, last, at
-                )
-                self._schedule.answered(queries, found, news, began)
-            return at
-
-    def _queries(self) -> list[ClaimableQuery]:
-        left_out = paused(self._policies())
-        queries = self._schedule.queries(self._waiters.groups)
-        return [attrs.evolve(query, paused=left_out) for query in queries] if left_out else queries
-
-    def _absorb(
-        self, found: Mapping[tuple[QueueName, ...], Sequence[StoredTask]], last: int, at: float
-    ) -> list[News]:
-        """Remember what was *found*; returns what of it is news."""
-        now = self._runtime.wall()
-        self._candidates.prune(at=at)
-        self._rivalries.forget_old()
-        news = [
-            News(
-                new=sum(self._candidates.put(stored, now=now, at=at) for stored in hits),
-                over=sum(self._candidates.is_over(stored) for stored in hits),
-            )
-            for hits in found.values()
-        ]
-        # Whoever registered after the search began was not looked for.
-        for queues in found.keys() & self._waiters.groups.keys():
-            self._waiters.groups[queues].note_looked(last)
-        return news
-
-    def _allot(self, at: float, *, before_search: bool) -> Allotment:
-        if self._closed or self._schedule.is_quiet or self._is_shut():
-            return Allotment()
-        self._candidates.ripen(now=self._runtime.wall(), at=at)
-        # Whether something is there, and who is to be served of it: by whether they are new.
-        served = {
-            queues: [
-                not (before_search and self._schedule.is_due(queues, is_new=is_new))
-                for is_new in (False, True)
-            ]
-            for queues in self._waiters.groups
-            if self._candidates.has_any(queues, at=at)
-        }
-        if not served:
-            return Allotment()
-        waiters = [
-            waiter
-            for waiter in self._waiters
-            if waiter.request.queues in served and served[waiter.request.queues][not waiter.looked]
-        ]
-        return allot(
-            waiters, self._candidates, self._policies, self._runtime, at=at, may_look=before_search
-        )
-
-    def _is_shut(self) -> bool:
-        try:
-            self._gate()
-        except errors.Unavailable:
-            return True
-        return False
-
-    def _confirm(self, allotment: Allotment) -> None:
-        """Have the decisions written, and deliver what was won."""
-        won = self._confirmation.confirm(allotment)
-        with self._lock:
-            present = [waiter for waiter in won if self._close(waiter)]
-        for waiter in present:
-            claimed = won.pop(waiter)
-            for stored in claimed:
-                self._held.keep(stored)
-            waiter.deliver(claimed)
-        for undelivered in won.values():
-            self.give_back(undelivered)
-
-    def _close(self, waiter: Waiter) -> bool:
-        """Let nothing more be delivered to *waiter*; whether that was still open."""
-        if waiter.closed:
-            return False
-        waiter.closed = True
-        self._waiters.remove(waiter)
-        return True
-
-    def _answer_overdue(self) -> None:
-        """Answer those whose time is over, with nothing, or with why nobody could look."""
-        answers: list[tuple[Waiter, ClaimAnswer]] = []
-        with self._lock:
-            at = self._runtime.monotonic()
-            for waiter in list(self._waiters) if self._closed else self._waiters.overdue(at):
-                failure = self._schedule.failure_of(waiter)
-                if self._closed or waiter.looked or failure:
-                    self._close(waiter)
-                    nothing_known = failure is not None and not waiter.looked
-                    answers.append((waiter, failure if nothing_known and failure else ()))
-        for waiter, answer in answers:
-            waiter.deliver(answer)
-
-    def _pause(self) -> Duration:
-        """How long until something is to be done, should nobody call before."""
-        with self._lock:
-            at = self._runtime.monotonic()
-            # Somebody whose time was over in this round, and was not answered, waits for a search.
-            next_moment = min(
-                self._waiters.next_deadline,
-                self._schedule.next_moment(self._waiters.groups.values()),
-                at + 60.0,
-            )
-            due = self._candidates.next_due
-            if due is not None:
-                next_moment = min(next_moment, at + due.since(self._runtime.wall()).seconds)
-            return Duration.of_seconds(max(next_moment - at, self._breather, 0.0))
-
-    @property
-    def _breather(self) -> float:
-        """How long to let deadlines gather, in seconds: a round looks at all who wait."""
-        crowd = len(self._waiters) - _FEW_WAITERS
-        return crowd * _BREATHER_SECONDS if crowd > 0 else 0.0
