@@ -378,3 +378,66 @@ def test_filters_look_at_each(store: ScriptedStore, runtime: QuickRuntime) -> No
     assert isinstance(refused, errors.Vetoed)
     with pytest.raises(errors.Vetoed):
         tasks.create(creation("d", kind="forbidden").new)
+
+
+# --------------------------------------------------------------------------- a store that hangs
+
+
+class Hanging(ScriptedStore):
+    """Takes its time over each call; what is written has an unknown outcome, or none can be read."""
+
+    def __init__(self, runtime: QuickRuntime) -> None:
+        super().__init__()
+        self._runtime = runtime
+        self.hangs = False
+        self.is_readable = False
+
+    def write(self, writes: Sequence[Write[Task]]) -> Sequence[WriteOutcome[Task]]:
+        if not self.hangs:
+            return super().write(writes)
+        self._runtime.sleep(2)
+        return [Unknown("no answer")] * len(writes)
+
+    def get(self, keys: Sequence[TaskKey]) -> Sequence[ReadOutcome[Task]]:
+        if not self.hangs:
+            return super().get(keys)
+        self._runtime.sleep(2)
+        if self.is_readable:
+            return [Unreadable("slow") for _ in keys]
+        raise errors.StoreUnavailable("no answer")
+
+
+@pytest.mark.parametrize("is_readable", [False, True])
+def test_many_in_doubt_are_given_up_together(runtime: QuickRuntime, is_readable: bool) -> None:
+    """At the deadline, and not after a look at each: 64 take no longer than a few."""
+    store = Hanging(runtime)
+    held = HeldTasks(runtime)
+    tasks = TaskService(store, runtime, held=held, patience=Duration.of_seconds(4))
+    for stored in claimed(store, *(f"h{number}" for number in range(64))):
+        held.keep(stored)
+    store.hangs, store.is_readable = True, is_readable
+    began = runtime.monotonic()
+    made = tasks.create_many([creation(f"n{number}") for number in range(64)])
+    ended = tasks.change_many([done(f"h{number}") for number in range(64)])
+    assert set(shape(made) + shape(ended)) == {errors.OutcomeUnknown}
+    # Two for creations and four for changes, and calls of two that were under way then.
+    assert runtime.monotonic() - began < 60
+
+
+def test_what_a_look_settles_is_looked_into_after_the_deadline(
+    store: ScriptedStore, runtime: QuickRuntime
+) -> None:
+    """A store that took too long over the write, and answers now, tells of each."""
+    landed: list[Write[Task]] = []
+
+    def script(write: Write[Task], number: int) -> WriteOutcome[Task] | None:
+        if number > 3:
+            return None
+        runtime.sleep(1)
+        landed.append(write)
+        store.put(write.document)
+        return Unknown("too late")
+
+    store._script = script
+    made = TaskService(store, runtime).create_many([creation(id) for id in ("a", "b", "c")])
+    assert (shape(made), len(landed)) == (["queued"] * 3, 3)

@@ -20,12 +20,14 @@ import attrs
 from tasques.core import errors
 from tasques.core.documents import Stored
 from tasques.core.ports import (
+    Conflict,
     Exists,
     ReadOutcome,
     Rejected,
     Replace,
     Runtime,
     TaskStore,
+    Unknown,
     Unreadable,
     Write,
     WriteOutcome,
@@ -42,6 +44,8 @@ Outcome: TypeAlias = StoredTask | errors.TasquesError
 
 #: The longest pause before what could not be read, or was rejected, is tried again.
 _PAUSE_SECONDS: Final = 0.5
+#: How long after the deadline what is in doubt is still looked into, where that leads to something.
+_LATE_SECONDS: Final = 2.0
 
 Place = TypeVar("Place")
 
@@ -65,6 +69,8 @@ class Batches:
 
     Deadlines are on the runtime's monotonic clock. One is for all: whatever has to be tried again is
     tried until then, and each write is tried once at least, save that of a turn that comes too late.
+    What is in doubt is looked into one by one, and a store that hangs takes its time over each; so what
+    is left of that at the deadline stays in doubt as soon as one look leads to nothing.
     """
 
     def __init__(self, store: TaskStore, runtime: Runtime, writer: TaskWriter) -> None:
@@ -221,15 +227,15 @@ class Batches:
         while left:
             tried = self._try(left)
             places = _by_outcome(tried)
-            outcomes.update(self._follow(places.pop(Written, ()), left, tried))
+            outcomes.update(self._follow(places.pop(Written, ()), left, tried, deadline))
             rejected = places.pop(Rejected, ())
             if used := places.get(Exists):
                 outcomes.update(meet(used))
             doubtful = chain.from_iterable(places.values())
             others = [place for place in doubtful if place not in outcomes]
-            outcomes.update(self._follow(others, left, tried))
+            outcomes.update(self._follow(others, left, tried, deadline))
             if rejected and not self._pause(deadline):
-                return outcomes | self._follow(rejected, left, tried)
+                return outcomes | self._follow(rejected, left, tried, deadline)
             left = {place: left[place] for place in rejected}
         return outcomes
 
@@ -242,8 +248,20 @@ class Batches:
         places: Iterable[int],
         attempts: Mapping[int, _Attempt],
         tried: Mapping[int, WriteOutcome[Task]],
+        deadline: float,
     ) -> dict[int, Outcome]:
-        return {place: _followed(attempts[place].follow, tried[place]) for place in places}
+        outcomes: dict[int, Outcome] = {}
+        give_up_at = deadline + _LATE_SECONDS
+        for place in places:
+            first = tried[place]
+            is_in_doubt = isinstance(first, Unknown | Conflict | Exists)
+            if is_in_doubt and self._runtime.monotonic() >= give_up_at:
+                outcomes[place] = self._writer.give_up(first)
+                continue
+            outcomes[place] = outcome = _followed(attempts[place].follow, first)
+            if isinstance(outcome, errors.Unavailable):
+                give_up_at = deadline
+        return outcomes
 
     def _pause(self, deadline: float) -> bool:
         """Sleep a while; False, without sleeping, if the deadline is over."""

@@ -184,6 +184,11 @@ class Settlement(Generic[K, D]):
                 raise _given_up(outcome, doubtful=doubtful)
             outcome = self._try(write)
 
+    def give_up(self, outcome: WriteOutcome[D]) -> errors.Unavailable:
+        """What to raise if an *outcome* that leaves a doubt is not looked into any more."""
+        self._note("given_up", doubtful=True)
+        return _given_up(outcome, doubtful=True)
+
     def _note(self, resolution: str, doubtful: bool) -> None:
         if doubtful:
             self._resolved[resolution].add()

@@ -210,6 +210,10 @@ class TaskWriter:
             decision = self.decide(asked, _present(settled.current, key, doubtful))
         raise errors.VersionConflict(key.id)
 
+    def give_up(self, first: WriteOutcome[Task]) -> errors.Unavailable:
+        """What to answer if a write is not followed from a *first* outcome that leaves a doubt."""
+        return self._settlement.give_up(first)
+
     def _note(self, change: Change, stored: StoredTask) -> None:
         if isinstance(change, Report):
             self._held.keep(stored)
