@@ -28,16 +28,13 @@ from typing import Final, TypeAlias
 
 import attrs
 
+from tasques.bootstrap.restarts import Restarts
 from tasques.core.errors import TasquesError
 
 _log = logging.getLogger(__name__)
 
 #: What a child says once it serves; anything else is why it cannot.
 _SERVES: Final = b"+"
-_FIRST_PAUSE_SECONDS: Final = 0.5
-_LONGEST_PAUSE_SECONDS: Final = 30.0
-#: A child that lived so long did not fail for the reason the one before did.
-_LONG_LIFE_SECONDS: Final = 60.0
 
 #: Arranges that an event is set when this process is to stop.
 Told: TypeAlias = Callable[[threading.Event], None]
@@ -83,7 +80,7 @@ class Supervisor:
         self._count = count
         self._sockets = tuple(sockets)
         self._children: dict[int, _Child] = {}
-        self._pauses = dict.fromkeys(range(count), _FIRST_PAUSE_SECONDS)
+        self._restarts = {number: Restarts() for number in range(count)}
         # When whose place is to be filled.
         self._vacant: dict[int, float] = {}
         self._signals = 0
@@ -264,13 +261,10 @@ class Supervisor:
             self._vacant[child.number] = time.monotonic() + self._pause_after(child, status)
 
     def _pause_after(self, child: _Child, status: int) -> float:
+        pause = self._restarts[child.number].pause(status, time.monotonic() - child.began)
         if status == 0:
             _log.info("process %d (pid %d) ended; another begins", child.number, child.pid)
-            return 0.0
-        if time.monotonic() - child.began > _LONG_LIFE_SECONDS:
-            self._pauses[child.number] = _FIRST_PAUSE_SECONDS
-        pause = self._pauses[child.number]
-        self._pauses[child.number] = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            return pause
         _log.error(
             "process %d (pid %d) ended with status %d%s; another begins in %.1f s",
             child.number,
