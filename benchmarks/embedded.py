@@ -58,7 +58,6 @@ def main() -> int:
 def lives(number: int) -> Json:
     """Of *number* tasks: the processor time of each, lives per second, and the account."""
     claimed: Counter[str] = Counter()
-    done = 0
     with Tasques("memory:") as app:
         for _ in range(_WARM_UP):
             _live(app, claimed)

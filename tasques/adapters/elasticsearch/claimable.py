@@ -23,7 +23,7 @@ from tasques.adapters.elasticsearch.queries import (
     claimable_unranked,
 )
 from tasques.adapters.elasticsearch.scan import ANYWAY
-from tasques.adapters.elasticsearch.search import LONGEST_NAMES, Search, Searcher
+from tasques.adapters.elasticsearch.search import LONGEST_NAMES, Body, Search, Searcher
 from tasques.core.errors import StoreUnavailable
 from tasques.core.ports import ClaimableQuery, Runtime
 from tasques.core.queues import QueueName
@@ -100,32 +100,32 @@ class ClaimableSearcher:
     def _by_rank(self, query: ClaimableQuery, *, narrowed: bool) -> Search:
         indices = self._indices(query)
         within = self._narrowing.window(indices, query.now, query.limit) if narrowed else None
-        return Search(
-            indices=indices,
-            but=tuple(self._names.queue(queue) for queue in query.paused),
-            body=lambda page: claimable_ranked(query.now, page, within),
-            wanted=lambda task: task.run_at <= query.now,
-            limit=_limit(query),
+        return self._proposing(
+            query,
+            lambda page: claimable_ranked(query.now, page, within),
             is_narrow=within is not None,
         )
 
     def _without_rank(self, query: ClaimableQuery) -> Search:
-        return Search(
-            indices=self._indices(query),
-            but=tuple(self._names.queue(queue) for queue in query.paused),
-            body=lambda page: claimable_unranked(query.now, page),
-            wanted=lambda task: task.run_at <= query.now,
-            limit=_limit(query),
-        )
+        return self._proposing(query, lambda page: claimable_unranked(query.now, page))
 
     def _at_all(self, query: ClaimableQuery) -> Search:
+        return self._proposing(
+            query, lambda page: claimable_at_all(query.now, page), has_order=False
+        )
+
+    def _proposing(
+        self, query: ClaimableQuery, body: Body, *, is_narrow: bool = False, has_order: bool = True
+    ) -> Search:
+        """A search for what *query* is about, by requests that *body* makes."""
         return Search(
             indices=self._indices(query),
             but=tuple(self._names.queue(queue) for queue in query.paused),
-            body=lambda page: claimable_at_all(query.now, page),
+            body=body,
             wanted=lambda task: task.run_at <= query.now,
             limit=_limit(query),
-            has_order=False,
+            is_narrow=is_narrow,
+            has_order=has_order,
         )
 
     def _indices(self, query: ClaimableQuery) -> tuple[str, ...]:

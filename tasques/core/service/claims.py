@@ -37,7 +37,7 @@ from tasques.core.service.allotment import Policies, giving_back
 from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.meter import Meter
 from tasques.core.service.rounds import Rounds
-from tasques.core.service.short_way import ShortWay
+from tasques.core.service.short_way import ShortWay, paused
 from tasques.core.service.waiting import ClaimAnswer, ClaimRequest, Waiter
 from tasques.core.service.waiting_line import Group
 from tasques.core.tasks import StoredTask
@@ -321,7 +321,7 @@ class ClaimDispatcher:
         Args:
             limit: Of more queues, only about so many.
         """
-        paused = {policy.queue for policy in self._policies().values() if policy.is_paused}
+        left_out = paused(self._policies())
         wanted: Counter[QueueName | None] = Counter()
         with self._lock:
             if self._rounds.is_over or self._rounds.is_shut():
@@ -333,7 +333,7 @@ class ClaimDispatcher:
                 if not self._candidates.has_any(queues, at=at):
                     for queue in queues or (None,):
                         wanted[queue] += group.wanted
-        return {queue: count for queue, count in wanted.items() if queue not in paused}
+        return {queue: count for queue, count in wanted.items() if queue not in left_out}
 
     # ---------------------------------------------------------------------------- rounds
 
