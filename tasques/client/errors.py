@@ -74,6 +74,10 @@ class NotUnderstood(ServerError):
     """The answer is not one of a Tasques server's."""
 
 
+#: Longer wishes of a server's are none.
+_WISH_DIGITS: Final = 5
+
+
 @attrs.frozen(kw_only=True)
 class Reply:
     """
@@ -93,6 +97,21 @@ class Reply:
     def is_success(self) -> bool:
         """Whether it was done."""
         return 200 <= self.status < 300
+
+
+def wish(retry_after: str) -> int | None:
+    """
+    The seconds of a ``Retry-After``; None if it has none, or more digits than are believed.
+
+    Of its two forms only this one is read; dates are not.
+    """
+    is_wish = retry_after.isascii() and retry_after.isdigit() and len(retry_after) <= _WISH_DIGITS
+    return int(retry_after) if is_wish else None
+
+
+def reason(error: Exception) -> str:
+    """What a library's *error* says, or is called if it says nothing."""
+    return str(error) or type(error).__name__
 
 
 #: What a server names, and how that is made of its message.

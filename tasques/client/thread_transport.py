@@ -15,16 +15,12 @@ import ssl
 import threading
 import time
 import urllib.parse
-from typing import Final
 
 from tasques.client.commands.base import Request
-from tasques.client.errors import AnswerLost, Reply
+from tasques.client.errors import AnswerLost, Reply, reason, wish
 from tasques.client.options import CONNECT_SECONDS, KEEP_IDLE_SECONDS, Options
 from tasques.client.retrying import NotReached
 from tasques.core.errors import Fault, InvalidInput
-
-#: Longer wishes of a server's are none.
-_WISH_DIGITS: Final = 5
 
 
 class _Kept:
@@ -76,7 +72,7 @@ class ThreadTransport:
         try:
             kept = self._connection()
         except (OSError, UnicodeError) as error:  # the latter of a name that can be none
-            raise NotReached(f"cannot reach {url}: {_reason(error)}") from error
+            raise NotReached(f"cannot reach {url}: {reason(error)}") from error
         headers = {name.decode(): value for name, value in options.headers(request)}
         target = options.address.target(request.path, request.query)[self._origin :]
         connection = kept.connection
@@ -91,7 +87,7 @@ class ThreadTransport:
             raise InvalidInput([Fault("", "header", str(error))]) from error
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise AnswerLost(f"{url} did not answer: {_reason(error)}") from error
+            raise AnswerLost(f"{url} did not answer: {reason(error)}") from error
         except BaseException:
             # Half an answer must not be taken for that of the next request.
             self.close()
@@ -132,17 +128,10 @@ class ThreadTransport:
         return self._context
 
 
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
-
-
 def _reply(response: http.client.HTTPResponse) -> Reply:
-    content = response.read()
-    wish = response.getheader("Retry-After", "")
-    is_wish = wish.isascii() and wish.isdigit() and len(wish) <= _WISH_DIGITS
     return Reply(
         status=response.status,
-        content=content,
-        retry_after=int(wish) if is_wish else None,
+        content=response.read(),
+        retry_after=wish(response.getheader("Retry-After", "")),
         date=response.getheader("Date"),
     )

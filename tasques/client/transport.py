@@ -16,7 +16,7 @@ from typing import Final
 import httpcore
 
 from tasques.client.commands.base import Request
-from tasques.client.errors import AnswerLost, Reply
+from tasques.client.errors import AnswerLost, Reply, reason, wish
 from tasques.client.options import Options
 from tasques.client.retrying import NotReached
 from tasques.core.errors import Fault, InvalidInput
@@ -31,22 +31,18 @@ def _failure(options: Options, error: Exception) -> Exception:
     """What *error* of httpcore's means here."""
     url = options.address.url
     if isinstance(error, _BEFORE):
-        return NotReached(f"cannot reach {url}: {_reason(error)}")
+        return NotReached(f"cannot reach {url}: {reason(error)}")
     if isinstance(error, httpcore.LocalProtocolError):
         return InvalidInput([Fault("", "header", str(error))])
-    return AnswerLost(f"{url} did not answer: {_reason(error)}")
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    return AnswerLost(f"{url} did not answer: {reason(error)}")
 
 
 def _reply(response: httpcore.Response) -> Reply:
-    wish = next((v for n, v in response.headers if n.lower() == b"retry-after"), b"")
+    later = next((v for n, v in response.headers if n.lower() == b"retry-after"), b"")
     return Reply(
         status=response.status,
         content=response.content,
-        retry_after=int(wish) if wish.isdigit() and len(wish) < 6 else None,
+        retry_after=wish(later.decode("latin-1")),
     )
 
 
