@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from tasques.cli.arguments import Arguments
 from tasques.cli.vocabulary import COMMANDS, OPTIONS, SHELLS, Command, Option
+
+#: What may come next, with what it means.
+_Words: TypeAlias = Sequence[tuple[str, str]]
 
 
 def completion(arguments: Arguments, environ: Mapping[str, str]) -> int:
@@ -29,8 +32,8 @@ def script(shell: str) -> str:
 # -------------------------------------------------------------------------- what there is
 
 
-def _commands() -> Mapping[str, Sequence[tuple[str, str]]]:
-    """By the words that were written, what may come next, with what it means."""
+def _commands() -> Mapping[str, _Words]:
+    """What may come next, by the words that were written."""
     nexts: dict[str, list[tuple[str, str]]] = {"": []}
     for command in COMMANDS:
         before, _, last = command.words.rpartition(" ")
@@ -60,6 +63,53 @@ def _first_sentence(option: Option) -> str:
 
 #: What it does without a command.
 _DEFAULT: Final = next(it for it in COMMANDS if it.words == "serve")
+
+# --------------------------------------------------------------------------- bash and zsh
+
+
+def _filled(
+    script: str,
+    value: Callable[[Option], str],
+    words: Callable[[_Words], str],
+    options: Callable[[Sequence[Option]], str],
+) -> str:
+    """
+    A script with its cases: what comes next after an option, after words, and of options.
+
+    Args:
+        value: What to do for an option's value; nothing if nothing is known of it.
+        words: Offers what may come next, each with its meaning.
+        options: Offers these.
+    """
+    return script.format(
+        values=_values(value),
+        valued="|".join(_flags(_valued())),
+        words="\n".join(
+            f"        {shlex.quote(before)}) {words(nexts)} ;;"
+            for before, nexts in _commands().items()
+        ),
+        options="\n".join(
+            f"        {pattern}) {options(_options(command))} ;;"
+            for pattern, command in _patterns()
+        ),
+    )
+
+
+def _values(of: Callable[[Option], str]) -> str:
+    """The cases of a shell in which an option's value comes next; *of* says what to do."""
+    offered = {"|".join(option.flags): of(option) for option in _valued()}
+    unknown = "|".join(flags for flags, said in offered.items() if not said)
+    cases = {**{flags: said for flags, said in offered.items() if said}, unknown: ""}
+    return "\n".join(f"        {flags}) {said}return ;;" for flags, said in cases.items())
+
+
+def _patterns() -> Iterator[tuple[str, Command]]:
+    """What a ``case`` of a shell has for each command, the longer ones first."""
+    yield "''", _DEFAULT
+    for command in sorted(COMMANDS, key=lambda it: -len(it.words)):
+        words = shlex.quote(command.words)
+        yield f"{words}|{words}' '*", command
+
 
 # ----------------------------------------------------------------------------------- bash
 
@@ -100,17 +150,11 @@ complete -F _tasques tasques
 
 
 def _bash() -> str:
-    return _BASH.format(
-        values=_values(_bash_values),
-        valued="|".join(_flags(_valued())),
-        words="\n".join(
-            f"        {shlex.quote(before)}) words={_quoted(word for word, _ in words)} ;;"
-            for before, words in _commands().items()
-        ),
-        options="\n".join(
-            f"        {pattern}) options={_quoted(_flags(_options(command)))} ;;"
-            for pattern, command in _patterns()
-        ),
+    return _filled(
+        _BASH,
+        _bash_values,
+        lambda words: f"words={_quoted(word for word, _ in words)}",
+        lambda options: f"options={_quoted(_flags(options))}",
     )
 
 
@@ -123,22 +167,6 @@ def _bash_values(option: Option) -> str:
     if option.choices:
         return f'COMPREPLY=($(compgen -W {_quoted(option.choices)} -- "$current")); '
     return ""
-
-
-def _values(of: Callable[[Option], str]) -> str:
-    """The cases of a shell in which an option's value comes next; *of* says what to do."""
-    offered = {"|".join(option.flags): of(option) for option in _valued()}
-    unknown = "|".join(flags for flags, said in offered.items() if not said)
-    cases = {**{flags: said for flags, said in offered.items() if said}, unknown: ""}
-    return "\n".join(f"        {flags}) {said}return ;;" for flags, said in cases.items())
-
-
-def _patterns() -> Iterator[tuple[str, Command]]:
-    """What a ``case`` of a shell has for each command, the longer ones first."""
-    yield "''", _DEFAULT
-    for command in sorted(COMMANDS, key=lambda it: -len(it.words)):
-        words = shlex.quote(command.words)
-        yield f"{words}|{words}' '*", command
 
 
 def _quoted(words: Iterable[str]) -> str:
@@ -182,17 +210,11 @@ compdef _tasques tasques
 
 
 def _zsh() -> str:
-    return _ZSH.format(
-        values=_values(_zsh_values),
-        valued="|".join(_flags(_valued())),
-        words="\n".join(
-            f"        {shlex.quote(before)}) nexts=({_described(words)}) ;;"
-            for before, words in _commands().items()
-        ),
-        options="\n".join(
-            f"        {pattern}) options=({_described(_explained(_options(command)))}) ;;"
-            for pattern, command in _patterns()
-        ),
+    return _filled(
+        _ZSH,
+        _zsh_values,
+        lambda words: f"nexts=({_described(words)})",
+        lambda options: f"options=({_described(_explained(options))})",
     )
 
 
