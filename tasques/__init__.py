@@ -12,7 +12,9 @@ What is named here is loaded when it is asked for, so that importing the package
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from tasques.lazily import loading
 
 if TYPE_CHECKING:
     from tasques.app import (
@@ -48,19 +50,11 @@ __all__ = [
     "exponential",
 ]
 
-_FROM_CLIENT: Final = frozenset({"Client"})
-
-
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    found: object = getattr(
-        import_module("tasques.client" if name in _FROM_CLIENT else "tasques.app"), name
-    )
-    globals()[name] = found
-    return found
+__getattr__ = loading(
+    __name__,
+    {name: "tasques.app" for name in __all__ if name != "__version__"}
+    | {"Client": "tasques.client"},
+)
 
 
 def __dir__() -> list[str]:

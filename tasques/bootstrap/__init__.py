@@ -14,10 +14,10 @@ serving need is loaded when it is asked for, too.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from tasques.bootstrap.node import Node, build
+from tasques.lazily import loading
 
 if TYPE_CHECKING:
     from tasques.bootstrap.plugins import open_backend
@@ -25,14 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Node", "build", "open_backend", "serve"]
 
-_HOMES: Final = {"open_backend": "plugins", "serve": "serving"}
-
 # A type checker is to find the names that there are, and no others.
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-        globals()[name] = found
-        return found
+    __getattr__ = loading(
+        __name__, {"open_backend": f"{__name__}.plugins", "serve": f"{__name__}.serving"}
+    )

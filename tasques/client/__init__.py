@@ -22,8 +22,9 @@ What is named here is loaded when it is asked for: a command line needs the way 
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
+
+from tasques.lazily import loading
 
 if TYPE_CHECKING:
     from tasques.client.client import Client
@@ -70,37 +71,36 @@ __all__ = [
     "task_filter",
 ]
 
-_HOMES: Final = {
-    "Client": "client",
-    "AnswerLost": "errors",
-    "NoSuchRoute": "errors",
-    "NotUnderstood": "errors",
-    "ServerError": "errors",
-    "ServerUnavailable": "errors",
-    "Unauthorized": "errors",
-    "Operations": "port",
-    "task_filter": "queue_verbs",
-    "Done": "values",
-    "Ending": "values",
-    "Failed": "values",
-    "Finish": "values",
-    "Hold": "values",
-    "NewTask": "values",
-    "Task": "values",
-    "TaskOptions": "values",
-    "Unclaim": "values",
+_NAMES: Final = {
+    "client": ("Client",),
+    "errors": (
+        "AnswerLost",
+        "NoSuchRoute",
+        "NotUnderstood",
+        "ServerError",
+        "ServerUnavailable",
+        "Unauthorized",
+    ),
+    "port": ("Operations",),
+    "queue_verbs": ("task_filter",),
+    "values": (
+        "Done",
+        "Ending",
+        "Failed",
+        "Finish",
+        "Hold",
+        "NewTask",
+        "Task",
+        "TaskOptions",
+        "Unclaim",
+    ),
 }
-
 
 # A type checker is to find the names that there are, and no others.
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-        globals()[name] = found
-        return found
+    __getattr__ = loading(
+        __name__, {name: f"{__name__}.{home}" for home, names in _NAMES.items() for name in names}
+    )
 
 
 def __dir__() -> list[str]:
