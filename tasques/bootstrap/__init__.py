@@ -5,6 +5,7 @@ The one place where everything is put together.
 - :mod:`~tasques.bootstrap.node`: one server's use cases and background work, built.
 - :mod:`~tasques.bootstrap.measurements`: what can be read off them.
 - :mod:`~tasques.bootstrap.neighbours`: other servers, told of tasks.
+- :mod:`~tasques.bootstrap.garbage`: how often a server looks for garbage.
 - :mod:`~tasques.bootstrap.serving`: all of it served over HTTP until a signal comes.
 
 Adapters and fronts are imported only inside the functions that need them, so that a library with

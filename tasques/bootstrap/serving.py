@@ -12,6 +12,7 @@ from socket import socket
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from tasques.bootstrap.garbage import rare_collections
 from tasques.bootstrap.neighbours import lines
 from tasques.bootstrap.node import Node, build
 from tasques.bootstrap.plugins import (
@@ -114,7 +115,8 @@ def _serve_here(
     except BaseException:
         backend.close()
         raise
-    return _serve_until_told(node, front, settings.shutdown_timeout, announce, told)
+    with rare_collections():
+        return _serve_until_told(node, front, settings.shutdown_timeout, announce, told)
 
 
 def server_options(settings: Settings) -> ServerOptions:
