@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-import attrs
 import pytest
 
 from tasques.core import errors
@@ -29,6 +29,7 @@ from tasques.core.values import ZERO, Duration
 from tests.service.conftest import MINUTE, START, QuickRuntime, ScriptedStore, make_task
 
 LONG = Duration.of_seconds(30)
+HOUR = Duration.of_seconds(3600)
 
 
 def request(*queues: str, **more: Any) -> ClaimRequest:
@@ -382,7 +383,6 @@ def test_many_claims_and_offers_at_once_hand_out_each_task_once(runtime: QuickRu
     """Whatever the threads do, no task goes to two workers and none is forgotten."""
     runtime.spawns = True
     store = ScriptedStore()
-    lock = threading.Lock()
 
     def script(write: Write[Task], number: int) -> WriteOutcome[Task] | None:
         known = store.stored.get(write.document.key)
@@ -390,25 +390,36 @@ def test_many_claims_and_offers_at_once_hand_out_each_task_once(runtime: QuickRu
         return Conflict() if known is not None and known.version != expected else None
 
     store._script = script
-    store.traits = StoreTraits(visibility_lag=Duration.of_seconds(1))
+    # This store's searches show nothing, ever. It says that it lags far behind, so that nothing that
+    # was offered is forgotten in favour of a search, and that no round comes but by a call for one.
+    store.traits = StoreTraits(visibility_lag=HOUR)
     dispatcher = ClaimDispatcher(store, runtime)
     got: list[str] = []
+    news = threading.Condition()
 
     def work() -> None:
-        while True:
-            claimed = dispatcher.claim(request(amount=3, block_for=Duration.of_seconds(1)))
-            if not claimed:
-                return
-            with lock:
-                got.extend(ids(claimed))
+        # Until the dispatcher closes; who is between two claims then may enter no other.
+        with contextlib.suppress(errors.ShuttingDown):
+            while claimed := dispatcher.claim(request(amount=3, block_for=HOUR)):
+                with news:
+                    got.extend(ids(claimed))
+                    news.notify()
+
+    def offer(numbers: range) -> bool:
+        """Offer them at once; whether all that was offered so far is handed out then."""
+        for number in numbers:
+            dispatcher.offer(store.put(make_task(f"t{number}")).stored)
+        with news:
+            return news.wait_for(lambda: len(got) >= numbers.stop, timeout=60)
 
     with ThreadPoolExecutor(8) as pool:
         workers = [pool.submit(work) for _ in range(8)]
-        for number in range(500):
-            task = make_task(f"t{number}")
-            dispatcher.offer(attrs.evolve(store.put(task).stored))
+        # Now and then nothing is left, and all come to wait: who is not called then never comes back.
+        bursts = (range(begin, begin + 10) for begin in range(0, 500, 10))
+        all(offer(burst) for burst in bursts)
+        dispatcher.close()
         for worker in workers:
-            worker.result(timeout=30)
+            worker.result(timeout=60)
 
     assert sorted(got) == sorted(f"t{number}" for number in range(500))
 
