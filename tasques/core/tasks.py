@@ -86,7 +86,7 @@ class Result:
     data: JsonObject | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Claim:
     """
     A worker's hold on a task, the current one or, once it has ended, the last.
@@ -118,7 +118,7 @@ class Ended:
     at: Instant
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Extensions:
     """
     What the original does not know; kept under ``ext`` and lost when an original rewrites a task.
@@ -142,7 +142,7 @@ class Extensions:
     ended: Ended | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)
 class Task:
     """
     A unit of work, in whatever state.
