@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
@@ -21,7 +21,6 @@ from tasques import Client, Tasques
 from tasques.client.transport import Transport
 from tasques.core import errors
 from tests.serving import served
-from tools.ports import reserved_port
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
@@ -163,37 +162,23 @@ def test_web_workers_share_an_application_that_was_preloaded(url: str, tmp_path:
     """Gunicorn loads the module, uses the application, and forks; each worker then uses it."""
     pytest.importorskip("gunicorn")
     (tmp_path / "web.py").write_text(WEB.format(url=url))
-    with reserved_port() as reserved:
-        address = f"127.0.0.1:{reserved.getsockname()[1]}"
-        reserved.close()
-        command = [
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "--preload",
-            "--workers",
-            "2",
-            "web:application",
-        ]
+    command = [sys.executable, "-m", "gunicorn", "--preload", "--workers", "2", "web:application"]
+    # Its own already, so that nobody else can take the port before it listens.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
         server = subprocess.Popen(
-            [*command, "--bind", address, "--log-level", "error"],
+            [*command, "--bind", f"fd://{listener.fileno()}", "--log-level", "error"],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
+            pass_fds=[listener.fileno()],
         )
     try:
         made: list[str] = []
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
-        while len(made) < 10 and time.monotonic() < give_up_at:
-            assert server.poll() is None
-            try:
-                with urllib.request.urlopen(f"http://{address}/") as answer:
-                    pid, id = answer.read().decode().split()
-            except OSError:  # it does not listen yet
-                time.sleep(0.05)
-            else:
-                assert int(pid) != server.pid
-                made.append(id)
-        assert len(made) == 10
+        for _ in range(10):
+            with urllib.request.urlopen(f"http://{address}/", timeout=PATIENCE_SECONDS) as answer:
+                pid, id = answer.read().decode().split()
+            assert int(pid) != server.pid
+            made.append(id)
         with Tasques(url) as app:
             assert all(app.get("web", id).kind == "request" for id in made)
     finally:
