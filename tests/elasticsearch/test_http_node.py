@@ -71,7 +71,7 @@ def serve() -> Iterator[Callable[[Callable[[socket.socket], None]], Server]]:
         server.close()
 
 
-def connect(*ports: int, timeout: str = "5s", scheme: str = "http", **settings: str) -> Client:
+def connect(*ports: int, timeout: str = "60s", scheme: str = "http", **settings: str) -> Client:
     """A client for nodes on loopback."""
     addresses = tuple(f"{scheme}://127.0.0.1:{port}" for port in ports)
     return client.connect(
@@ -209,7 +209,7 @@ def test_a_connection_that_the_server_closed_is_not_used_again(serve) -> None:
     with closing(connect(server.port)) as connected:
         for _ in range(3):
             assert connected.request("POST", "/_bulk", b"{}").is_ok
-            closed.wait(5)
+            assert closed.wait(60)
             closed.clear()
     assert server.accepted == 3
 

@@ -198,5 +198,5 @@ def serve() -> Iterator[Callable[..., Front]]:
     yield start
     for front, thread in started:
         front.close()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()

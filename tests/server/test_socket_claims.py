@@ -93,7 +93,7 @@ def test_two_hundred_waiting_claims_hold_up_nobody(
                 assert other.call("POST", "/tasques", {**TASK, "id": f"t{number}"}).status == 201
                 took.append(perf_counter() - began)
             # They would wait for the end of block_for, a minute, if no thread were left for them.
-            assert sorted(took)[50] < 1
+            assert sorted(took)[50] < 20
         assert served.waiting.count == 200
         world.services.claims.close()
         assert [worker.answer().status for worker in workers] == [200] * 200
