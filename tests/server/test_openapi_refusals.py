@@ -75,7 +75,7 @@ def test_refusals_by_the_front_are_as_described(
     status: int, world: World, serve: Callable[..., Front], sockets: list[socket.socket]
 ) -> None:
     """What is refused before the application sees it validates too, whatever the route."""
-    front = serve(create_app(world.services, OPTIONS), request_timeout=Duration.parse("1s"))
+    front = serve(create_app(world.services, OPTIONS), request_timeout=Duration.parse("3s"))
     for method, path in OPERATIONS.values():
         sockets.append(socket.create_connection(("127.0.0.1", front.addresses[0].port), 20))
         line = f"{method} {path.format_map(NAMES)} HTTP/1.1\r\n".encode()

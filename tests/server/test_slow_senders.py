@@ -19,12 +19,13 @@ from tasques.server.options import ServerOptions
 from tests.server.conftest import World
 from tests.server.wire import Wire
 
-ONE_SECOND = Duration.of_seconds(1)
+#: Longer than a busy machine takes from a connection to its first bytes.
+SOON = Duration.of_seconds(3)
 
 
 @pytest.fixture
 def front(world: World, serve: Callable[..., Front]) -> Front:
-    return serve(create_app(world.services, ServerOptions()), request_timeout=ONE_SECOND)
+    return serve(create_app(world.services, ServerOptions()), request_timeout=SOON)
 
 
 BEGINNINGS = [
