@@ -31,6 +31,10 @@ _RFC3339: Final = re.compile(
     re.ASCII,
 )
 
+#: Of a time in RFC 3339 to the nanosecond, with the distance of its zone. What was read from a longer
+#: text is not remembered, since a text can have a million digits.
+_USUAL_LENGTH: Final = 35
+
 _UNITS: Final = {
     "ns": 1,
     "us": 1_000,
@@ -70,8 +74,8 @@ class Duration:
         """The duration of so many seconds; a fraction is rounded to a nanosecond."""
         return cls(round(seconds * NANOSECONDS_PER_SECOND))
 
-    @classmethod
-    def parse(cls, text: str) -> Duration:
+    @staticmethod
+    def parse(text: str) -> Duration:
         """
         Read Go's notation: ``1h30m``, ``1.5h``, ``-250ms``, ``0``.
 
@@ -80,11 +84,10 @@ class Duration:
         Raises:
             ValueError: If *text* is not in the notation, or out of range.
         """
-        unsigned = text[1:] if text[:1] in ("+", "-") else text
-        total = 0 if unsigned == "0" else sum(_components(unsigned, whole=text))
-        if total > _MAX_INT64 + (text[0] == "-"):
-            raise ValueError(f"the duration [{text}] is out of range")
-        return cls(-total if text[0] == "-" else total)
+        # The same few lengths come with every task.
+        if type(text) is str and len(text) <= _USUAL_LENGTH:
+            return _known_duration(text)
+        return _duration(text)
 
     @property
     def seconds(self) -> float:
@@ -96,22 +99,38 @@ class Duration:
 
     def __str__(self) -> str:
         """Go's canonical form: hours, minutes, seconds; below a second the largest fitting unit."""
-        if self.nanoseconds == 0:
-            return "0s"
-        sign = "-" if self.nanoseconds < 0 else ""
-        rest = abs(self.nanoseconds)
-        for unit, size in (("ns", 1), ("µs", 1_000), ("ms", 1_000_000)):
-            if rest < size * 1000:
-                return f"{sign}{_decimal(rest, size)}{unit}"
-        minutes, rest = divmod(rest, _UNITS["m"])
-        seconds = f"{_decimal(rest, NANOSECONDS_PER_SECOND)}s"
-        if not minutes:
-            return f"{sign}{seconds}"
-        hours, minutes = divmod(minutes, 60)
-        return f"{sign}{hours}h{minutes}m{seconds}" if hours else f"{sign}{minutes}m{seconds}"
+        return _duration_text(self.nanoseconds)
 
     def __repr__(self) -> str:
         return f"Duration('{self}')"
+
+
+def _duration(text: str) -> Duration:
+    unsigned = text[1:] if text[:1] in ("+", "-") else text
+    total = 0 if unsigned == "0" else sum(_components(unsigned, whole=text))
+    if total > _MAX_INT64 + (text[0] == "-"):
+        raise ValueError(f"the duration [{text}] is out of range")
+    return Duration(-total if text[0] == "-" else total)
+
+
+_known_duration: Final = lru_cache(maxsize=1024)(_duration)
+
+
+@lru_cache(maxsize=1024)
+def _duration_text(nanoseconds: int) -> str:
+    if nanoseconds == 0:
+        return "0s"
+    sign = "-" if nanoseconds < 0 else ""
+    rest = abs(nanoseconds)
+    for unit, size in (("ns", 1), ("µs", 1_000), ("ms", 1_000_000)):
+        if rest < size * 1000:
+            return f"{sign}{_decimal(rest, size)}{unit}"
+    minutes, rest = divmod(rest, _UNITS["m"])
+    seconds = f"{_decimal(rest, NANOSECONDS_PER_SECOND)}s"
+    if not minutes:
+        return f"{sign}{seconds}"
+    hours, minutes = divmod(minutes, 60)
+    return f"{sign}{hours}h{minutes}m{seconds}" if hours else f"{sign}{minutes}m{seconds}"
 
 
 def _components(unsigned: str, *, whole: str) -> Iterator[int]:
@@ -164,31 +183,18 @@ class Instant:
         if not _FIRST_NANOSECOND <= self.nanoseconds <= _LAST_NANOSECOND:
             raise ValueError("an instant must lie in the years 1 to 9999")
 
-    @classmethod
-    def parse(cls, text: str) -> Instant:
+    @staticmethod
+    def parse(text: str) -> Instant:
         """
         Read RFC 3339 with a ``T``, seconds and a zone; decimals beyond the ninth are cut off.
 
         Raises:
             ValueError: If *text* has another form, or names a day or time that does not exist.
         """
-        match = _RFC3339.fullmatch(text)
-        if match is None:
-            raise ValueError(f"[{text[:60]}] is not a time such as 2020-01-31T23:59:59.5Z")
-        fields = match.groups()
-        year, month, day, hour, minute, second = map(int, fields[:6])
-        offset = int(fields[8] or 0) * 3600 + int(fields[9] or 0) * 60
-        if hour > 23 or minute > 59 or second > 59 or int(fields[8] or 0) > 23:
-            raise ValueError(f"[{text}] is not a time that exists")
-        if int(fields[9] or 0) > 59:
-            raise ValueError(f"[{text}] is not a time that exists")
-        try:
-            days = date(year, month, day).toordinal() - _EPOCH_DAY
-        except ValueError as error:
-            raise ValueError(f"[{text}] is not a day that exists") from error
-        seconds = days * 86400 + hour * 3600 + minute * 60 + second
-        seconds += offset if fields[7] == "-" else -offset
-        return cls(seconds * NANOSECONDS_PER_SECOND + int((fields[6] or "")[:9].ljust(9, "0")))
+        # The tasks of a batch share most of their times, and a task has up to seven of them.
+        if type(text) is str and len(text) <= _USUAL_LENGTH:
+            return _known_time(text)
+        return _time(text)
 
     def plus(self, duration: Duration) -> Instant:
         """
@@ -217,12 +223,19 @@ class Instant:
 
     def __str__(self) -> str:
         """RFC 3339 in UTC, with as many decimals as it needs, nine at most."""
-        seconds, fraction = divmod(self.nanoseconds, NANOSECONDS_PER_SECOND)
-        text = _second_text(seconds)
-        return f"{text}.{fraction:09d}".rstrip("0") + "Z" if fraction else f"{text}Z"
+        return _time_text(self.nanoseconds)
 
     def __repr__(self) -> str:
         return f"Instant('{self}')"
+
+
+# One time is written several times: in a document as that of its creation and of its last change, and
+# in the answer. 0.1 µs in place of 0.6.
+@lru_cache(maxsize=4096)
+def _time_text(nanoseconds: int) -> str:
+    seconds, fraction = divmod(nanoseconds, NANOSECONDS_PER_SECOND)
+    text = _second_text(seconds)
+    return f"{text}.{fraction:09d}".rstrip("0") + "Z" if fraction else f"{text}Z"
 
 
 # The times of a task, and of tasks answered together, mostly lie within a few seconds; an answer has
@@ -230,6 +243,53 @@ class Instant:
 @lru_cache(maxsize=1024)
 def _second_text(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).isoformat()
+
+
+def _time(text: str) -> Instant:
+    decimals = text[20:-1]
+    # Nearly all are in UTC, and within seconds of each other: 1.2 µs in place of 3.4.
+    if text[19:20] == "." and text[-1:] == "Z" and decimals.isascii() and decimals.isdigit():
+        second = _known_second(text[:19])
+        if second is not None:
+            return Instant(second + _fraction(decimals))
+    return Instant(_any_time(text))
+
+
+@lru_cache(maxsize=1024)
+def _known_second(text: str) -> int | None:
+    try:
+        return _any_time(f"{text}Z")
+    except ValueError:
+        return None
+
+
+def _any_time(text: str) -> int:
+    """The nanoseconds since 1970."""
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise ValueError(f"[{text[:60]}] is not a time such as 2020-01-31T23:59:59.5Z")
+    fields = match.groups()
+    year, month, day, hour, minute, second = map(int, fields[:6])
+    offset = int(fields[8] or 0) * 3600 + int(fields[9] or 0) * 60
+    if hour > 23 or minute > 59 or second > 59 or int(fields[8] or 0) > 23:
+        raise ValueError(f"[{text}] is not a time that exists")
+    if int(fields[9] or 0) > 59:
+        raise ValueError(f"[{text}] is not a time that exists")
+    try:
+        days = date(year, month, day).toordinal() - _EPOCH_DAY
+    except ValueError as error:
+        raise ValueError(f"[{text}] is not a day that exists") from error
+    seconds = days * 86400 + hour * 3600 + minute * 60 + second
+    seconds += offset if fields[7] == "-" else -offset
+    return seconds * NANOSECONDS_PER_SECOND + _fraction(fields[6] or "")
+
+
+def _fraction(decimals: str) -> int:
+    """The nanoseconds after the second."""
+    return int(decimals[:9].ljust(9, "0"))
+
+
+_known_time: Final = lru_cache(maxsize=8192)(_time)
 
 
 _FIRST_NANOSECOND: Final = (1 - _EPOCH_DAY) * 86400 * NANOSECONDS_PER_SECOND

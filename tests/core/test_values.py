@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasques.core import values
 from tasques.core.values import ZERO, ZERO_INSTANT, Duration, Instant
 from tasques.testing import strategies
 
@@ -166,7 +167,7 @@ def test_times_that_are_accepted(text: str, written: str) -> None:
         "2020-01-01T00:00:00.Z", "2020-01-01T00:00Z", "2020-1-1T00:00:00Z", "20200101T000000Z",
         "0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "0001-01-01T00:00:00+00:01",
         "9999-12-31T23:59:59-00:01", "1577836800", " 2020-01-01T00:00:00Z",
-        "2020-01-01T00:00:00Z\n", "٢٠٢٠-01-01T00:00:00Z",
+        "2020-01-01T00:00:00Z\n", "٢٠٢٠-01-01T00:00:00Z", "2020-01-01T00:00:00.٣Z",
     ],
 )  # fmt: skip
 def test_times_that_are_rejected(text: str) -> None:
@@ -194,6 +195,47 @@ def test_instants_count_from_1970(text: str, nanoseconds: int) -> None:
 def test_an_instant_reads_back_as_written(instant: Instant) -> None:
     """Every instant of the calendar survives being written and read, to the nanosecond."""
     assert instant == Instant.parse(str(instant))
+
+
+@given(
+    strategies.instants(),
+    st.text("0123456789", max_size=40),
+    st.integers(0, 60),
+    st.sampled_from([*"0123456789-+:.,TZz \n٣²", "", "00", "+09:00"]),
+)
+def test_a_time_is_read_alike_the_quick_way_and_the_long_way(
+    instant: Instant, decimals: str, place: int, slip: str
+) -> None:
+    """What is nearly a time in the usual form is not taken for one; what is one keeps its value."""
+    right = f"{str(instant)[:19]}.{decimals}Z"
+    for text in (right, right[:place] + slip + right[place + 1 :]):
+        expected: object
+        try:
+            expected = Instant(values._any_time(text))
+        except ValueError as error:
+            expected = str(error)
+        for _ in range(2):  # read, and remembered
+            try:
+                assert Instant.parse(text) == expected
+            except ValueError as error:
+                assert str(error) == expected  # noqa: PT017 - either may be right
+
+
+def test_a_bounded_number_of_times_and_lengths_is_remembered() -> None:
+    """Whatever passes through a server for years, and however long a text somebody sends."""
+    texts = values._known_time, values._known_duration, values._time_text, values._duration_text
+    assert all((remembered.cache_info().maxsize or 0) <= 8192 for remembered in texts)
+    misses = [remembered.cache_info().misses for remembered in texts]
+    assert Instant.parse(f"2020-01-01T00:00:00.{'1' * 100}Z").nanoseconds % 10 == 1
+    assert Duration.parse(f"0.{'1' * 100}s").nanoseconds % 10 == 1
+    assert [remembered.cache_info().misses for remembered in texts] == misses
+
+
+def test_other_things_than_texts_are_no_times_or_durations() -> None:
+    """Neither bytes nor numbers."""
+    for wrong in (b"2020-01-01T00:00:00Z", 5, None):
+        with pytest.raises(TypeError):
+            Instant.parse(wrong)  # type: ignore[arg-type]
 
 
 @given(strategies.instants(), strategies.instants())

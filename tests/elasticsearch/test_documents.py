@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasques.adapters.elasticsearch import parts
 from tasques.adapters.elasticsearch.documents import NOT_WAITING_RANK, decode, encode, rank
 from tasques.adapters.elasticsearch.parts import MalformedDocument
 from tasques.core import lifecycle
@@ -295,12 +294,6 @@ def test_what_waits_for_nothing_stands_behind_all_that_waits(task: Task) -> None
         assert written == rank(task.priority, task.run_at)
     else:
         assert written == NOT_WAITING_RANK == 2**63 - 1
-
-
-def test_reading_remembers_a_bounded_number_of_times() -> None:
-    """Whatever passes through a server for years."""
-    assert parts.instant.cache_info().maxsize == 8192
-    assert parts.text.cache_info().maxsize == 2048
 
 
 def test_a_claim_of_a_read_task_keeps_what_it_had() -> None:

@@ -23,13 +23,11 @@ from tasques.adapters.elasticsearch.parts import (
     Raw,
     encoded_operation,
     free_form,
-    instant,
     on_one_line,
     operation,
     optional_instant,
     optional_text,
     raw,
-    text,
 )
 from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.tasks import (
@@ -158,11 +156,11 @@ def encode(task: Task) -> bytes:
         remaining_attempts=task.remaining_attempts,
         kind=task.kind,
         state=task.state.value,
-        run_at=text(task.run_at),
+        run_at=str(task.run_at),
         processing_timeout=task.processing_timeout.nanoseconds,
         priority=task.priority,
-        last_enqueued_at=text(task.last_enqueued_at),
-        metadata=Metadata(text(task.created_at), text(task.modified_at)),
+        last_enqueued_at=str(task.last_enqueued_at),
+        metadata=Metadata(str(task.created_at), str(task.modified_at)),
         args=raw(task.args),
         context=raw(task.context),
         last_claimed=None if claim is None else _encoded_claim(claim),
@@ -179,17 +177,17 @@ def _encoded_claim(claim: Claim) -> _LastClaimed:
     report, result = claim.last_report, claim.result
     return _LastClaimed(
         worker_id=claim.worker_id,
-        claimed_at=text(claim.claimed_at),
-        times_out_at=text(claim.times_out_at),
-        last_report=None if report is None else _Report(text(report.at), raw(report.data)),
+        claimed_at=str(claim.claimed_at),
+        times_out_at=str(claim.times_out_at),
+        last_report=None if report is None else _Report(str(report.at), raw(report.data)),
         result=None if result is None else _encoded_result(result),
     )
 
 
 def _encoded_result(result: Result) -> _Result:
     if result.verdict is Verdict.SUCCESS:
-        return _Result(at=text(result.at), success=raw(result.data))
-    return _Result(at=text(result.at), failure=raw(result.data))
+        return _Result(at=str(result.at), success=raw(result.data))
+    return _Result(at=str(result.at), failure=raw(result.data))
 
 
 def _encoded_extensions(extensions: Extensions) -> _Ext | None:
@@ -203,7 +201,7 @@ def _encoded_extensions(extensions: Extensions) -> _Ext | None:
         created=extensions.created_digest,
         cancel=optional_text(extensions.cancel_requested_at),
         expires_at=optional_text(extensions.expires_at),
-        ended=None if ended is None else _Ended(ended.reason.value, text(ended.at)),
+        ended=None if ended is None else _Ended(ended.reason.value, str(ended.at)),
     )
 
 
@@ -260,10 +258,10 @@ def _task(document: _TaskDocument) -> Task:
         retry_times=document.retry_times,
         attempted=document.retry_times + 1 - document.remaining_attempts,
         processing_timeout=Duration(document.processing_timeout),
-        run_at=instant(document.run_at),
-        last_enqueued_at=instant(document.last_enqueued_at),
-        created_at=instant(document.metadata.created_at),
-        modified_at=instant(document.metadata.modified_at),
+        run_at=Instant.parse(document.run_at),
+        last_enqueued_at=Instant.parse(document.last_enqueued_at),
+        created_at=Instant.parse(document.metadata.created_at),
+        modified_at=Instant.parse(document.metadata.modified_at),
         args=free_form(document.args, "args", is_ours),
         context=free_form(document.context, "context", is_ours),
         last_claim=claim,
@@ -285,17 +283,19 @@ def _claim(document: _LastClaimed, state: State, is_ours: bool) -> Claim:
     report, result = document.last_report, document.result
     return Claim(
         worker_id=WorkerId(document.worker_id),
-        claimed_at=instant(document.claimed_at),
-        times_out_at=instant(document.times_out_at),
+        claimed_at=Instant.parse(document.claimed_at),
+        times_out_at=Instant.parse(document.times_out_at),
         last_report=None
         if report is None
-        else Report(at=instant(report.at), data=free_form(report.data, "last_report", is_ours)),
+        else Report(
+            at=Instant.parse(report.at), data=free_form(report.data, "last_report", is_ours)
+        ),
         result=None if result is None else _result(result, state, is_ours),
     )
 
 
 def _result(document: _Result, state: State, is_ours: bool) -> Result:
-    at = instant(document.at)
+    at = Instant.parse(document.at)
     success = free_form(document.success, "success", is_ours)
     if success is not None:
         return Result(at=at, verdict=Verdict.SUCCESS, data=success)
@@ -317,5 +317,5 @@ def _extensions(document: _Ext) -> Extensions:
         expires_at=optional_instant(document.expires_at),
         ended=None
         if ended is None
-        else Ended(reason=EndReason(ended.reason), at=instant(ended.at)),
+        else Ended(reason=EndReason(ended.reason), at=Instant.parse(ended.at)),
     )

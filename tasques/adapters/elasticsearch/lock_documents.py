@@ -18,15 +18,13 @@ from tasques.adapters.elasticsearch.parts import (
     VersionPart,
     encoded_operation,
     encoded_version,
-    instant,
     operation,
     optional_instant,
     optional_text,
-    text,
     version,
 )
 from tasques.core.leadership import LeaderLock
-from tasques.core.values import Duration
+from tasques.core.values import Duration, Instant
 
 
 class _Ext(msgspec.Struct, omit_defaults=True):
@@ -65,7 +63,7 @@ def encode(lock: LeaderLock) -> bytes:
     )
     document = _LockDocument(
         leader_id=lock.leader_id,
-        at=text(lock.at),
+        at=str(lock.at),
         leader_lock_lease=lock.lease.nanoseconds,
         ext=None if ext == _NO_EXT else msgspec.structs.replace(ext, v=EXT_VERSION),
     )
@@ -89,7 +87,7 @@ def decode(source: bytes | msgspec.Raw, *, name: str) -> LeaderLock:
         return LeaderLock(
             name=name,
             leader_id=document.leader_id,
-            at=instant(document.at),
+            at=Instant.parse(document.at),
             lease=Duration(document.leader_lock_lease),
             taken_at=optional_instant(ext.taken_at),
             term=version(ext.term),

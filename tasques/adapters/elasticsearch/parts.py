@@ -7,7 +7,6 @@ integer of a thousand digits.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final, TypeAlias
 
 import msgspec
@@ -114,30 +113,11 @@ def _compact(text: bytes) -> bytes:
 # ----------------------------------------------------------------------------------- times
 
 
-# Documents of a batch share their times: one is read and written many times within moments.
-@lru_cache(maxsize=2048)
-def text(instant: Instant) -> str:
-    """*instant* as documents hold it."""
-    return str(instant)
-
-
-# The original keeps the offset that a client gave; the instant is the same.
-@lru_cache(maxsize=8192)
-def instant(text: str) -> Instant:
-    """
-    The instant that a document holds.
-
-    Raises:
-        ValueError: If it is none.
-    """
-    return Instant.parse(text)
-
-
 def optional_text(instant: Instant | None) -> str | None:
     """*instant* as documents hold it, or nothing."""
-    return None if instant is None else text(instant)
+    return None if instant is None else str(instant)
 
 
 def optional_instant(text: str | None) -> Instant | None:
     """The instant that a document holds, if it does."""
-    return None if text is None else instant(text)
+    return None if text is None else Instant.parse(text)

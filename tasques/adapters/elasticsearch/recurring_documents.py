@@ -23,13 +23,11 @@ from tasques.adapters.elasticsearch.parts import (
     encoded_operation,
     encoded_version,
     free_form,
-    instant,
     on_one_line,
     operation,
     optional_instant,
     optional_text,
     raw,
-    text,
     version,
 )
 from tasques.core.queues import QueueName, TaskId
@@ -44,7 +42,7 @@ from tasques.core.recurring import (
     TaskDefinition,
 )
 from tasques.core.tasks import TaskKey
-from tasques.core.values import Duration
+from tasques.core.values import Duration, Instant
 
 # ---------------------------------------------------------------- the document, field by field
 
@@ -123,7 +121,7 @@ def encode(recurring: RecurringTask) -> bytes:
         task_definition=_encoded_definition(recurring.definition),
         is_deleted=recurring.is_deleted,
         loaded_at=optional_text(recurring.loaded_at),
-        metadata=Metadata(text(recurring.created_at), text(recurring.modified_at)),
+        metadata=Metadata(str(recurring.created_at), str(recurring.modified_at)),
         ext=_encoded_recurrence(recurring.recurrence),
     )
     return on_one_line(_ENCODER.encode(document))
@@ -162,7 +160,7 @@ def _encoded_slot(slot: Slot | None) -> _Slot | None:
     if slot is None:
         return None
     return _Slot(
-        at=text(slot.at), outcome=slot.outcome.value, task_id=slot.task_id, left_out=slot.left_out
+        at=str(slot.at), outcome=slot.outcome.value, task_id=slot.task_id, left_out=slot.left_out
     )
 
 
@@ -170,7 +168,7 @@ def _encoded_pending(pending: Pending | None) -> _Pending | None:
     if pending is None:
         return None
     return _Pending(
-        slot=text(pending.slot),
+        slot=str(pending.slot),
         task_id=pending.task_id,
         definition=_encoded_definition(pending.definition),
         left_out=pending.left_out,
@@ -207,8 +205,8 @@ def _recurring_task(document: _RecurringDocument, id: RecurringTaskId) -> Recurr
         id=id,
         schedule_expression=document.schedule_expression,
         definition=_definition(document.task_definition, is_ours),
-        created_at=instant(document.metadata.created_at),
-        modified_at=instant(document.metadata.modified_at),
+        created_at=Instant.parse(document.metadata.created_at),
+        modified_at=Instant.parse(document.metadata.modified_at),
         skip_if_outstanding_tasks_exist=document.skip_if_outstanding_tasks_exist,
         is_deleted=document.is_deleted,
         loaded_at=optional_instant(document.loaded_at),
@@ -246,7 +244,7 @@ def _recurrence(document: _Ext, is_ours: bool) -> Recurrence:
 
 def _slot(document: _Slot) -> Slot:
     return Slot(
-        at=instant(document.at),
+        at=Instant.parse(document.at),
         outcome=SlotOutcome(document.outcome),
         task_id=None if document.task_id is None else TaskId(document.task_id),
         left_out=document.left_out,
@@ -255,7 +253,7 @@ def _slot(document: _Slot) -> Slot:
 
 def _pending(document: _Pending, is_ours: bool) -> Pending:
     return Pending(
-        slot=instant(document.slot),
+        slot=Instant.parse(document.slot),
         task_id=TaskId(document.task_id),
         definition=_definition(document.definition, is_ours),
         left_out=document.left_out,
