@@ -15,6 +15,7 @@ from tasques.core.documents import Stored, Version
 from tasques.core.listing import QueueSummary, TaskQuery
 from tasques.core.ports import (
     ClaimableQuery,
+    Condition,
     Delete,
     Deleted,
     FinishedQuery,
@@ -152,12 +153,15 @@ class QuickRuntime(ThreadRuntime):
     """
     Threads, but sleeping takes no time: the monotonic clock simply moves on.
 
+    It stands still else, however long a busy machine takes; but what is waited for real passes.
+
     Attributes:
         now: The wall clock.
         spawns: Whether what is spawned really runs; a test that takes the steps itself says no.
     """
 
     def __init__(self) -> None:
+        self._began = super().monotonic()
         self._slept = 0.0
         self.now = START
         self.spawns = False
@@ -170,10 +174,25 @@ class QuickRuntime(ThreadRuntime):
         return self.now
 
     def monotonic(self) -> float:
-        return super().monotonic() + self._slept
+        return (super().monotonic() if self.spawns else self._began) + self._slept
 
     def sleep(self, seconds: float) -> None:
         self._slept += seconds
+
+    def condition(self, sharing: Condition | None = None) -> Condition:
+        condition = super().condition(sharing)
+        wait = condition.wait
+
+        def wait_for_real(timeout: float | None = None) -> bool:
+            began = super(QuickRuntime, self).monotonic()
+            try:
+                return wait(timeout)
+            finally:
+                if not self.spawns:
+                    self._slept += super(QuickRuntime, self).monotonic() - began
+
+        condition.wait = wait_for_real  # type: ignore[method-assign]
+        return condition
 
 
 @pytest.fixture

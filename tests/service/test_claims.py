@@ -338,21 +338,28 @@ def test_a_shut_gate_keeps_claims_out_and_hands_out_nothing(
         dispatcher.claim(request())
 
 
-def test_closing_answers_everybody_and_claims_no_more(
-    store: ScriptedStore, dispatcher: ClaimDispatcher, runtime: QuickRuntime
-) -> None:
+def test_closing_answers_everybody(dispatcher: ClaimDispatcher, runtime: QuickRuntime) -> None:
     """Those who wait get nothing, at once; those who come are sent away."""
     runtime.spawns = True
     with ThreadPoolExecutor(3) as pool:
         waiting = [pool.submit(dispatcher.claim, request(block_for=LONG)) for _ in range(3)]
         while dispatcher.waiting < 3:
             pass
-        fill(store, "t1")
         dispatcher.close()
         assert [list(future.result(timeout=60)) for future in waiting] == [[], [], []]
-    assert store.batches == []
     with pytest.raises(errors.ShuttingDown):
         dispatcher.claim(request())
+
+
+def test_who_closes_claims_no_more(store: ScriptedStore, dispatcher: ClaimDispatcher) -> None:
+    """What is known, or could be found, is left to others."""
+    answers: list[object] = []
+    dispatcher.register(request(block_for=LONG), answers.append)
+    fill(store, "t1")
+    dispatcher.offer(store.put(make_task("t2")).stored)
+    dispatcher.close()
+    assert answers == [()]
+    assert store.batches == []
 
 
 def test_what_could_not_be_delivered_goes_back_at_no_cost(
