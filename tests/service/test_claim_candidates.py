@@ -77,6 +77,35 @@ def test_what_no_search_shows_any_more_is_forgotten() -> None:
     assert not candidates.has_any((MAIL,), at=3.0)
 
 
+def test_what_nobody_asks_for_is_forgotten_as_others_come() -> None:
+    """A server where tasks are only made keeps those of the last seconds, not all it has room for."""
+    candidates = Candidates(keep_seconds=KEEP)
+    for number in range(1000):
+        put(candidates, stored(f"t{number}", queue=f"q{number % 7}"), at=number / 10)
+        assert len(candidates) <= 2 * KEEP * 10 + 1
+    assert sum(len(pool.own) for pool in candidates._pools.values()) <= 2 * KEEP * 10 + 1
+    put(candidates, stored("last"), at=1000.0)
+    assert drawn(candidates, at=1000.0) == ["last"]
+    assert not candidates._pools.keys() - {MAIL}
+
+
+def test_what_a_search_shows_is_not_forgotten_with_the_rest() -> None:
+    """However long ago it was first seen."""
+    candidates = Candidates(keep_seconds=KEEP)
+    for at in range(100):
+        put(candidates, stored("old"), stored(f"t{at}"), at=at)
+    assert drawn(candidates, at=99.0)[0] == "old"
+
+
+def test_a_search_forgets_what_is_stale() -> None:
+    """Where nothing new comes, too."""
+    candidates = Candidates(keep_seconds=KEEP)
+    put(candidates, stored("mine"), stored("for-later", run_at=START.plus(Duration(1))))
+    candidates.prune(at=1000.0)
+    assert len(candidates) == 1
+    assert candidates.next_due is not None
+
+
 def test_what_is_shown_again_and_again_takes_no_more_room() -> None:
     """A claim that waits for more than there is sees the same tasks in every search."""
     candidates = Candidates(keep_seconds=KEEP)

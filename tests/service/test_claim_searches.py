@@ -107,14 +107,20 @@ def test_a_search_asks_for_what_all_who_wait_want_and_more(
     assert sorted(query.limit for query in store.queries) == [2000, 10_000]
 
 
-def test_an_answer_is_bounded_in_bytes(store: ScriptedStore, runtime: Still) -> None:
-    """Where tasks are large, a search asks for fewer."""
+@pytest.mark.parametrize(("wanted", "limit"), [(1000, 16), (10, 10), (1, 4)])
+def test_an_answer_is_bounded_in_bytes(
+    store: ScriptedStore, runtime: Still, wanted: int, limit: int
+) -> None:
+    """Where tasks are large, a search asks for fewer, and for the sake of later claims for few."""
     fill(store, "t")
     large = attrs.evolve(store.ready[0].document, args=None, context=None)
     size = 2**20
     store.ready[0] = Stored(document=large, version=store.ready[0].version)
     dispatcher = ClaimDispatcher(store, runtime)
-    dispatcher.register(request(amount=1000, min_amount=2, block_for=LONG), lambda answer: None)
+    dispatcher.register(
+        request(amount=wanted, min_amount=1 if wanted == 1 else 2, block_for=LONG),
+        lambda answer: None,
+    )
     dispatcher._schedule.answered(
         [ClaimableQuery(queues=(MAIL,), now=runtime.wall(), limit=1)],
         [[_Sized(store.ready[0], size)]],  # type: ignore[list-item]
@@ -123,7 +129,7 @@ def test_an_answer_is_bounded_in_bytes(store: ScriptedStore, runtime: Still) -> 
     )
     runtime.sleep(1)
     dispatcher.step()
-    assert [query.limit for query in store.queries] == [16]
+    assert [query.limit for query in store.queries] == [limit]
 
 
 class _Sized:

@@ -131,8 +131,8 @@ class Candidates:
     Not safe between threads: the dispatcher's lock guards it.
 
     Args:
-        keep_seconds: What was not shown for so long is forgotten: a search finds it again if it is
-            ready.
+        keep_seconds: What was not shown for so long is not handed out, and soon forgotten: a search
+            finds it again if it is ready.
         patience_seconds: What falls to others and is still shown after so long is anybody's. Longer
             than a search may lag behind, else it proves nothing.
         limit: More than so many are not kept.
@@ -160,6 +160,8 @@ class Candidates:
         self._bytes = 0
         self._settled: dict[TaskKey, tuple[Version, float]] = {}
         self._tie = itertools.count()
+        #: Before that not all are looked through for what is stale.
+        self._next_sweep = 0.0
 
     def __len__(self) -> int:
         """How many there are, those for later included."""
@@ -329,6 +331,7 @@ class Candidates:
 
     def prune(self, *, at: float) -> None:
         """Before a search's answer: forget what is older than it could show, and empty pools."""
+        self._sweep(at)
         for key in list(itertools.islice(self._settled, 1000)):
             if self._settled[key][1] >= at - self._keep_seconds:
                 break
@@ -342,6 +345,25 @@ class Candidates:
             if not pool.live:
                 del self._pools[name]
 
+    def _sweep(self, at: float) -> None:
+        """
+        Now and then forget all that is stale, so that nothing is kept for twice as long as it counts.
+
+        What nobody asks for would else stay until there is no more room: of a burst of creations
+        that was 50 MB, for good.
+        """
+        if at < self._next_sweep:
+            return
+        self._next_sweep = at + self._keep_seconds
+        for name, pool in list(self._pools.items()):
+            stale = [each for each in pool.live.values() if not self._is_kept(each, at)]
+            for candidate in stale:
+                self._forget(pool, candidate)
+            if not pool.live:
+                del self._pools[name]
+            elif stale:
+                pool.weed()
+
     def _forget(self, pool: _Pool, candidate: Candidate) -> None:
         pool.take_out(candidate)
         self._strike(candidate.stored.document)
@@ -349,6 +371,7 @@ class Candidates:
     def _note(self, task: Task, at: float) -> None:
         self._count += 1
         self._bytes += task.approximate_bytes
+        self._sweep(at)
         if self._is_full:
             self._make_room(task.queue, at)
 

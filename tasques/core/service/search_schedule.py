@@ -32,6 +32,9 @@ _SMALLEST_SEARCH: Final = 50
 _LARGEST_SEARCH: Final = 10_000
 #: An answer should not be larger than that, by what tasks of these queues took so far.
 _LARGEST_ANSWER_BYTES: Final = 16 * 2**20
+#: Nor larger than that for the sake of those who come later. Read, an answer takes four times as much,
+#: and searches are made several times a second.
+_USUAL_ANSWER_BYTES: Final = 4 * 2**20
 
 
 @attrs.frozen
@@ -160,9 +163,10 @@ class SearchSchedule:
             # They are shown still, and must not hide what is behind them.
             limit += search.over + search.taken
         limit = max(limit * self._servers(search.names or queues), _SMALLEST_SEARCH)
+        usual = max(wanted, int(_USUAL_ANSWER_BYTES / search.mean_bytes))
         most = max(int(_LARGEST_ANSWER_BYTES / search.mean_bytes), 1)
         return ClaimableQuery(
-            queues=queues, now=now, limit=min(limit, most, _LARGEST_SEARCH), fresh=fresh
+            queues=queues, now=now, limit=min(limit, usual, most, _LARGEST_SEARCH), fresh=fresh
         )
 
     def _servers(self, queues: QueueSet) -> int:
