@@ -31,5 +31,5 @@ def served() -> Iterator[str]:
     finally:
         node.services.claims.close()
         front.close()
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive()

@@ -16,7 +16,7 @@ from tasques.settings.kinds import Address
 
 SECRET = b"s" * 16
 WORDS = Words(appetites=(Appetite(queue=QueueName("mail"), tasks=3),))
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 def words(number: int) -> Words:

@@ -25,7 +25,7 @@ def test_a_loop_steps_until_it_is_stopped() -> None:
     loop.start()
     for _ in range(3):
         assert steps.acquire(timeout=60)
-    assert loop.stop(Duration.of_seconds(10))
+    assert loop.stop(Duration.of_seconds(60))
     while steps.acquire(blocking=False):
         pass
     assert not steps.acquire(timeout=0.05)
@@ -42,7 +42,7 @@ def test_stopping_does_not_wait_for_a_pause() -> None:
     loop = Loop("test", step, ThreadRuntime())
     loop.start()
     assert stepped.wait(60)
-    assert loop.stop(Duration.of_seconds(10))
+    assert loop.stop(Duration.of_seconds(60))
 
 
 def test_a_step_that_does_not_end_is_not_waited_for_beyond_the_limit() -> None:
@@ -60,7 +60,7 @@ def test_a_step_that_does_not_end_is_not_waited_for_beyond_the_limit() -> None:
     assert began.wait(60)
     assert not loop.stop(Duration.of_seconds(0.01))
     hold.set()
-    assert loop.stop(Duration.of_seconds(10))
+    assert loop.stop(Duration.of_seconds(60))
 
 
 def test_a_step_that_fails_is_logged_counted_shown_and_tried_again(
@@ -79,7 +79,7 @@ def test_a_step_that_fails_is_logged_counted_shown_and_tried_again(
     loop = Loop("test", step, ThreadRuntime(), after_error=MOMENT)
     loop.start()
     assert recovered.wait(60)
-    assert loop.stop(Duration.of_seconds(10))
+    assert loop.stop(Duration.of_seconds(60))
     assert loop.errors == 1
     assert loop.last_error is None
     (record,) = [r for r in caplog.records if r.name == "tasques.runtime"]

@@ -127,7 +127,7 @@ def test_a_claim_that_waits_gets_its_task_soon_after_the_resumption(api: Api) ->
     waiting = threading.Thread(target=lambda: claimed.extend(api.claim(block_for="60s")))
     waiting.start()
     api.call("POST", "/queues/mail/resume")
-    waiting.join(30)
+    waiting.join(60)
     assert [task["id"] for task in claimed] == ["x"]
 
 

@@ -14,7 +14,7 @@ from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
 from tasques.server.channel import Channel, served_here
 from tasques.server.threads import Threads
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def until(holds: Callable[[], object]) -> None:

@@ -64,13 +64,13 @@ class Callers:
 
     def join(self) -> None:
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
     done = threading.Event()
-    for _ in range(2000):
+    for _ in range(12_000):
         if condition():
             return
         done.wait(0.005)
@@ -253,7 +253,7 @@ def test_a_store_that_fails_unexpectedly_leaves_nobody_waiting(store: ScriptedSt
     gate.let_through(1)
     callers.join()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
 
     assert len(failures) == 1, "the caller that committed sees the error itself"
     others = [outs for name, outs in callers.outcomes.items() if name != "first"]

@@ -17,7 +17,7 @@ from tasques.runtime import ThreadRuntime
 from tasques.testing.examples import NOW
 from tests.service.conftest import make_task
 
-PATIENCE = Duration.of_seconds(30)
+PATIENCE = Duration.of_seconds(60)
 
 
 def event(id: str) -> TaskEvent:
