@@ -14,7 +14,6 @@ import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from logging.handlers import WatchedFileHandler
 from typing import Final
 
 #: By the original's names. A record between two has the name of the lower.
@@ -72,11 +71,7 @@ def configure(
     Raises:
         OSError: If *file* cannot be opened; then nothing has changed.
     """
-    handler = (
-        logging.StreamHandler(sys.stderr)
-        if file is None
-        else WatchedFileHandler(file, encoding="utf-8")
-    )
+    handler = logging.StreamHandler(sys.stderr) if file is None else _to_file(file)
     handler.setFormatter(JsonFormatter() if as_json else ConsoleFormatter())
     for one in filters:
         handler.addFilter(one)
@@ -85,6 +80,13 @@ def configure(
     for library in LIBRARIES:
         _attach(logging.getLogger(library), handler, max(threshold, logging.WARNING))
     return handler
+
+
+def _to_file(file: str) -> logging.Handler:
+    # With sockets and queues beside it, which a command that prints its help is not to load.
+    from logging.handlers import WatchedFileHandler
+
+    return WatchedFileHandler(file, encoding="utf-8")
 
 
 def _attach(logger: logging.Logger, handler: logging.Handler, threshold: int) -> None:

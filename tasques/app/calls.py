@@ -11,10 +11,10 @@ from tasques.app.answers import task_answer
 from tasques.client.commands import queues, recurring, tasks
 from tasques.core import errors
 from tasques.core.listing import Position
+from tasques.core.operations import MAX_PAGE
 from tasques.core.recurring import CatchUp
 from tasques.core.service.changes import Change, Complete, Fail, Report, Unclaim
 from tasques.core.service.creations import Creation
-from tasques.core.service.operator_service import MAX_PAGE
 from tasques.core.service.recurring_service import (
     MAX_PREVIEW,
     NewRecurringTask,

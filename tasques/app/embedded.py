@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 from tasques.adapters.memory.backend import MemoryBackend
 from tasques.app import calls, rules
 from tasques.app.answers import task_answer
+from tasques.app.options import DEFAULT_THREADS, Background
 from tasques.bootstrap.node import Node, build
 from tasques.client.commands import tasks
 from tasques.client.commands.base import Command
@@ -31,8 +32,6 @@ from tasques.runtime import ThreadRuntime
 from tasques.settings import Settings
 
 Answer = TypeVar("Answer")
-#: Which of a server's work in the background is done here.
-Background: TypeAlias = Literal["none", "all"]
 #: Opens a backend; nothing is sent to it yet.
 Open: TypeAlias = Callable[[Settings, Runtime], Backend]
 #: Puts services together over a backend that is opened; nothing is sent to it yet.
@@ -40,8 +39,6 @@ Assemble: TypeAlias = Callable[[Settings, Runtime], Node]
 
 _log: Final = logging.getLogger(__name__)
 
-#: Threads for asynchronous calls, where nothing is said.
-DEFAULT_THREADS: Final = 8
 #: How long past its end a claim is waited for.
 _GRACE_SECONDS: Final = 10.0
 

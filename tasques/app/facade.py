@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import warnings
 from collections.abc import Iterator, Sequence
@@ -13,10 +12,15 @@ import attrs
 
 from tasques.app.declarations import Blueprint, Declarations
 from tasques.app.declared import Prepared, handle_of
-from tasques.app.embedded import DEFAULT_THREADS, Background, Embedded
 from tasques.app.handles import Handle
 from tasques.app.middleware import Middleware, Surrounded
-from tasques.app.options import DEFAULT_TASK_TIMEOUT, EnqueueOptions, task_options
+from tasques.app.options import (
+    DEFAULT_TASK_TIMEOUT,
+    DEFAULT_THREADS,
+    Background,
+    EnqueueOptions,
+    task_options,
+)
 from tasques.app.periodic import (
     Origin,
     Periodic,
@@ -38,11 +42,11 @@ from tasques.client.times import DurationLike
 from tasques.client.values import Object
 from tasques.core.errors import TasquesError
 from tasques.core.values import Duration
-from tasques.settings import Settings
 
 if TYPE_CHECKING:
     import ssl
 
+    from tasques.settings import Settings
     from tasques.worker import Worker
     from tasques.worker.options import WorkerSettings
 
@@ -130,6 +134,9 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
                 ssl_context=ssl_context,
             )
             return
+        # With all the services, which are not wanted by those who have a server.
+        from tasques.app.embedded import Embedded
+
         embedded = Embedded(
             _with_backend(settings, url), background=background or "none", threads=threads
         )
@@ -336,6 +343,8 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
 
     async def sync_periodic_async(self, *, prune: bool = False) -> dict[str, Synced]:
         """As :meth:`sync_periodic`."""
+        import asyncio  # slow to load; whoever awaits has it already
+
         origin, declared = self._origin(prune), self._periodic_with_timeouts()
         outcomes = await asyncio.gather(
             *(sync_async(self._operations, each, origin) for each in declared.values())
@@ -375,6 +384,8 @@ class Tasques(Declarations, TaskVerbs, RecurringVerbs, QueueVerbs):
 
 
 def _with_backend(settings: Settings | None, url: str) -> Settings:
+    from tasques.settings import Settings
+
     return attrs.evolve(settings or Settings(), backend=url)
 
 

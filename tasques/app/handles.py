@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator
 from typing import Any, Final, Generic, TypeVar
@@ -18,7 +17,7 @@ from tasques.client.commands.tasks import GetTask
 from tasques.client.port import Operations
 from tasques.client.times import DurationLike
 from tasques.client.values import Task
-from tasques.core.service.operator_service import Cancel, Retry, TaskOperation
+from tasques.core.operations import Cancel, Retry, TaskOperation
 from tasques.core.tasks import State
 
 Result = TypeVar("Result")
@@ -90,6 +89,8 @@ class Handle(Generic[Result]):
 
     async def wait_async(self, timeout: DurationLike | None = None) -> Task:
         """As :meth:`wait`."""
+        import asyncio  # slow to load; whoever awaits has it already
+
         for pause in _pauses(timeout):
             task = await self.get_async()
             if task.state.is_final:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, TypedDict, cast
+from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 
 import attrs
 
@@ -17,6 +17,11 @@ from tasques.core.values import Duration
 #: How long a worker has for a task of which nobody says it. A worker of this package reports long
 #: before; so it is how soon a task comes back whose worker was killed.
 DEFAULT_TASK_TIMEOUT: Final = Duration.of_seconds(60)
+
+#: Which of a server's work in the background is done by an application that holds its backend.
+Background: TypeAlias = Literal["none", "all"]
+#: Of such an application, for asynchronous calls, where nothing is said.
+DEFAULT_THREADS: Final = 8
 
 
 class EnqueueOptions(TypedDict, total=False):

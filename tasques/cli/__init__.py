@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from tasques import __version__, logs
-from tasques.cli import commands, explain, serving
+from tasques.cli import explain
 from tasques.cli.arguments import Arguments, UsageError, parse
 from tasques.core.errors import InvalidInput, TasquesError
 
@@ -42,10 +42,10 @@ def _later(module: str, function: str) -> _Run:
 
 
 _RUN: Final[Mapping[str, _Run]] = {
-    "serve": serving.serve,
-    "setup": commands.setup,
-    "check": commands.check,
-    "show config": commands.show_config,
+    "serve": _later("serving", "serve"),
+    "setup": _later("commands", "setup"),
+    "check": _later("commands", "check"),
+    "show config": _later("commands", "show_config"),
     "queues": _later("seeing", "queues"),
     "list": _later("seeing", "list_tasks"),
     "get": _later("seeing", "get"),

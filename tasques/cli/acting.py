@@ -19,7 +19,7 @@ from tasques.cli.remote import Server, as_json, decode
 from tasques.cli.seeing import PAGE, Task, check_forward, count, narrowing, server, standing
 from tasques.core.errors import Fault, InvalidInput
 from tasques.core.lifecycle import TRANSITIONS, Action
-from tasques.core.service.operator_service import Outcome
+from tasques.core.operations import Outcome
 
 #: What each command does to a task, in the lifecycle's words.
 _ACTIONS: Final[Mapping[str, frozenset[Action]]] = {

@@ -6,13 +6,15 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tasques import logs
 from tasques.cli.arguments import Arguments
 from tasques.core.errors import Fault, InvalidInput
-from tasques.core.ports import Backend, SetupStep
 from tasques.settings import Settings, find, load, show
+
+if TYPE_CHECKING:
+    from tasques.core.ports import Backend, SetupStep
 
 #: What ``--dry-run`` says of a step in a state; others say the state.
 _WOULD: Final = {"missing": "would install", "different": "would update"}

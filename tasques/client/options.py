@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ssl
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -11,6 +10,9 @@ from tasques.client.address import Address
 from tasques.client.beside import beside
 from tasques.client.commands.base import Request
 from tasques.core.values import Duration
+
+if TYPE_CHECKING:
+    import ssl
 
 #: Shorter than a server keeps a silent connection.
 KEEP_IDLE_SECONDS: Final = 10.0
@@ -87,6 +89,8 @@ class Options:
         """How a pool is to be made."""
         context = self.ssl_context
         if context is None and self.address.url.startswith("https:"):
+            import ssl  # slow to load, and not wanted before
+
             # Of its own, httpcore trusts what comes with certifi alone.
             context = ssl.create_default_context()
         return {

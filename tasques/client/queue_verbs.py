@@ -16,8 +16,8 @@ from tasques.client.port import Operations
 from tasques.client.times import InstantLike, optional_instant
 from tasques.client.values import Task
 from tasques.core.listing import ListOrder, Position, TaskFilter, TaskQuery
+from tasques.core.operations import TaskOperation
 from tasques.core.queues import QueueName, WorkerId
-from tasques.core.service.operator_service import TaskOperation
 from tasques.core.tasks import State
 from tasques.schemas.queue_answers import (
     OutcomesAnswer,

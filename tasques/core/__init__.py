@@ -11,6 +11,7 @@ Upper half, pure (values and functions; no clock, thread or randomness):
 - :mod:`~tasques.core.tasks`: a task and its parts.
 - :mod:`~tasques.core.lifecycle`: the table of moves, and the operations.
 - :mod:`~tasques.core.retry`: how long a failed task waits.
+- :mod:`~tasques.core.operations`: what operators may have done to tasks.
 - :mod:`~tasques.core.admission`: which of the tasks found may be handed out.
 
 Lower half:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from tasques.core.listing import Position, QueueSummary
+from tasques.core.operations import Outcome, Overview, Swept, TaskOutcome
 from tasques.core.policies import QueuePolicy
 from tasques.core.queues import QueueName
-from tasques.core.service.operator_service import Outcome, Overview, Swept, TaskOutcome
 from tasques.core.tasks import StoredTask
 from tasques.core.values import Instant
 from tasques.schemas.answers import TaskAnswer

@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 
 from tasques.core.listing import Position
-from tasques.core.service.operator_service import MAX_PAGE
+from tasques.core.operations import MAX_PAGE
 from tasques.core.tasks import MAX_PRIORITY, MIN_PRIORITY, State
 from tasques.core.values import Duration, Instant
 from tasques.schemas.fields import ABOUT, About

@@ -15,17 +15,17 @@ import falcon
 
 from tasques.core.errors import Fault, InvalidInput
 from tasques.core.listing import TaskFilter
-from tasques.core.queues import QueueName, WorkerId, queue_name, task_id
-from tasques.core.service.operator_service import (
+from tasques.core.operations import (
     MAX_PAGE,
     Cancel,
     Delay,
     Expire,
-    OperatorService,
     Reprioritise,
     Retry,
     TaskOperation,
 )
+from tasques.core.queues import QueueName, WorkerId, queue_name, task_id
+from tasques.core.service.operator_service import OperatorService
 from tasques.core.tasks import TaskKey
 from tasques.core.values import ZERO_INSTANT, Instant
 from tasques.schemas.queue_answers import encode_outcomes

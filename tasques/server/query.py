@@ -16,8 +16,8 @@ import falcon
 
 from tasques.core.errors import Fault, InvalidInput
 from tasques.core.listing import ListOrder, Position, TaskFilter, TaskQuery
+from tasques.core.operations import MAX_PAGE
 from tasques.core.queues import QueueName, WorkerId
-from tasques.core.service.operator_service import MAX_PAGE
 from tasques.core.service.recurring_service import MAX_PREVIEW
 from tasques.core.tasks import State
 from tasques.core.values import ZERO, Duration, Instant

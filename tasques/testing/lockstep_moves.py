@@ -10,16 +10,9 @@ from hypothesis import strategies as st
 
 from tasques.core.json_object import JsonObject
 from tasques.core.listing import TaskFilter
+from tasques.core.operations import Cancel, Delay, Expire, Reprioritise, Retry, TaskOperation
 from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.service.changes import Change, Complete, Fail, Report, Unclaim
-from tasques.core.service.operator_service import (
-    Cancel,
-    Delay,
-    Expire,
-    Reprioritise,
-    Retry,
-    TaskOperation,
-)
 from tasques.core.tasks import NewTask, State, StoredTask, TaskKey
 from tasques.core.values import Duration, Instant
 from tasques.testing.lockstep_side import Side

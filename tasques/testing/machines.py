@@ -29,11 +29,11 @@ from hypothesis.stateful import (
 
 from tasques.adapters.memory.backend import MemoryBackend
 from tasques.core.listing import ListOrder, Position, TaskQuery
+from tasques.core.operations import Swept, TaskOperation
 from tasques.core.ports import ClaimableQuery
 from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.service.changes import Change
 from tasques.core.service.creations import Creation
-from tasques.core.service.operator_service import Swept, TaskOperation
 from tasques.core.service.task_service import TaskService
 from tasques.core.service.waiting import ClaimRequest
 from tasques.core.tasks import NewTask, State, Task, TaskKey

@@ -13,7 +13,7 @@ from tasques import GiveUp, Handle, TaskFailed, Tasques
 from tasques.app import Synced
 from tasques.client import Done, Ending, Failed, Finish, Hold, NewTask, Unclaim, task_filter
 from tasques.core import errors
-from tasques.core.service.operator_service import Cancel, Delay, Retry
+from tasques.core.operations import Cancel, Delay, Retry
 from tasques.core.tasks import State
 from tasques.core.values import Duration
 from tests.app.working import work

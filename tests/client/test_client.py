@@ -25,7 +25,7 @@ from tasques.client import (
 )
 from tasques.client.commands import base
 from tasques.core import errors
-from tasques.core.service.operator_service import Cancel, Delay, Reprioritise, Retry
+from tasques.core.operations import Cancel, Delay, Reprioritise, Retry
 from tasques.core.tasks import State
 from tasques.core.values import Duration
 from tasques.server import routes

@@ -12,18 +12,18 @@ from tasques.adapters.memory.backend import MemoryBackend
 from tasques.core import errors, lifecycle
 from tasques.core.documents import Operation, Stored
 from tasques.core.listing import TaskFilter
-from tasques.core.ports import Create, Replace, Write
-from tasques.core.queues import QueueName, TaskId, WorkerId
-from tasques.core.service.operator_service import (
+from tasques.core.operations import (
     Cancel,
     Delay,
     Expire,
-    OperatorService,
     Outcome,
     Reprioritise,
     Retry,
     TaskOperation,
 )
+from tasques.core.ports import Create, Replace, Write
+from tasques.core.queues import QueueName, TaskId, WorkerId
+from tasques.core.service.operator_service import OperatorService
 from tasques.core.tasks import EndReason, State, StoredTask, Task, TaskKey
 from tasques.core.values import Duration
 from tasques.testing.examples import NOW, at, in_state, queued

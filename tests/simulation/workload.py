@@ -18,15 +18,9 @@ import attrs
 from tasques.core import errors
 from tasques.core.documents import Stored
 from tasques.core.json_object import JsonObject
+from tasques.core.operations import Cancel, Delay, Reprioritise, Retry, TaskOperation
 from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.recurring import CatchUp, RecurringTaskId, TaskDefinition
-from tasques.core.service.operator_service import (
-    Cancel,
-    Delay,
-    Reprioritise,
-    Retry,
-    TaskOperation,
-)
 from tasques.core.service.recurring_service import NewRecurringTask, RecurringTaskChanges
 from tasques.core.service.services import Services
 from tasques.core.service.waiting import ClaimRequest

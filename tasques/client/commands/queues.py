@@ -8,7 +8,7 @@ from tasques.client.commands.base import Plain, Repeat, Request, body, reading
 from tasques.client.commands.tasks import task_refusal
 from tasques.core import errors
 from tasques.core.listing import Position, TaskFilter, TaskQuery
-from tasques.core.service.operator_service import Delay, Reprioritise, TaskOperation
+from tasques.core.operations import Delay, Reprioritise, TaskOperation
 from tasques.schemas.answers import TaskAnswer
 from tasques.schemas.positions import position_text
 from tasques.schemas.queue_answers import (

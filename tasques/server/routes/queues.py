@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from tasques.core.listing import ListOrder, Position
-from tasques.core.service.operator_service import MAX_PAGE
+from tasques.core.operations import MAX_PAGE
 from tasques.core.tasks import State
 from tasques.core.values import Instant
 from tasques.schemas.fields import About
