@@ -8,6 +8,7 @@ that rewrites a task's document drops it: no rule that keeps data safe may rest 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Final, NewType, Self, TypeAlias
 
@@ -40,12 +41,16 @@ class State(StrEnum):
     @property
     def is_claimable(self) -> bool:
         """Whether a worker may claim a task in this state, once it is due."""
-        return self in (State.QUEUED, State.FAILED)
+        return self in _CLAIMABLE
 
     @property
     def is_final(self) -> bool:
         """Whether nothing but an operator moves a task out of this state."""
-        return self in (State.DONE, State.DEAD)
+        return self in _FINAL
+
+
+_CLAIMABLE: Final = frozenset({State.QUEUED, State.FAILED})
+_FINAL: Final = frozenset({State.DONE, State.DEAD})
 
 
 @attrs.frozen
@@ -215,6 +220,18 @@ class Task:
 StoredTask: TypeAlias = Stored[Task]
 
 
+def _within(minimum: int, maximum: int) -> Callable[[object, attrs.Attribute[int], int], None]:
+    """The validators ``ge`` and ``le`` of attrs, which take four calls to say that nothing is wrong."""
+    at_least, at_most = attrs.validators.ge(minimum), attrs.validators.le(maximum)
+
+    def check(instance: object, attribute: attrs.Attribute[int], number: int) -> None:
+        if not minimum <= number <= maximum:
+            at_least(instance, attribute, number)
+            at_most(instance, attribute, number)
+
+    return check
+
+
 @attrs.frozen(kw_only=True)
 class NewTask:
     """
@@ -226,15 +243,10 @@ class NewTask:
 
     queue: QueueName
     kind: str = attrs.field(validator=attrs.validators.min_len(1))
-    retry_times: int = attrs.field(
-        validator=[attrs.validators.ge(0), attrs.validators.le(MAX_RETRY_TIMES)]
-    )
+    retry_times: int = attrs.field(validator=_within(0, MAX_RETRY_TIMES))
     processing_timeout: Duration
     id: TaskId | None = None
-    priority: int = attrs.field(
-        default=0,
-        validator=[attrs.validators.ge(MIN_PRIORITY), attrs.validators.le(MAX_PRIORITY)],
-    )
+    priority: int = attrs.field(default=0, validator=_within(MIN_PRIORITY, MAX_PRIORITY))
     run_at: Instant | None = None
     args: JsonObject | None = None
     context: JsonObject | None = None

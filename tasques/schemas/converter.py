@@ -266,7 +266,7 @@ def _named(rule: Callable[[str], Any], text: str) -> Any:
 
 def _text(value: Any, kind: Any) -> str:
     # A hook serves the subclasses of its type too, and a StrEnum is one.
-    is_enum = isinstance(kind, type) and issubclass(kind, StrEnum)
+    is_enum = kind is not str and isinstance(kind, type) and issubclass(kind, StrEnum)
     text: str = _enum(value, kind) if is_enum else _string(value, str)
     return text
 
@@ -354,7 +354,13 @@ def _bounded(about: About, attribute: attrs.Attribute[Any], converter: Converter
             _refuse("required", "must not be empty")
         return converted
 
-    return hook
+    # What has no bounds is only converted.
+    return hook if required or _has_bounds(about) else convert
+
+
+def _has_bounds(about: About) -> bool:
+    bounds = about.minimum, about.maximum, about.min_length, about.max_length
+    return any(bound is not None for bound in bounds)
 
 
 def _check_range(about: About, number: int) -> None:

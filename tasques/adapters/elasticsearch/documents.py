@@ -155,7 +155,7 @@ def encode(task: Task) -> bytes:
         retry_times=task.retry_times,
         remaining_attempts=task.remaining_attempts,
         kind=task.kind,
-        state=task.state.value,
+        state=task.state,
         run_at=str(task.run_at),
         processing_timeout=task.processing_timeout.nanoseconds,
         priority=task.priority,
@@ -191,7 +191,8 @@ def _encoded_result(result: Result) -> _Result:
 
 
 def _encoded_extensions(extensions: Extensions) -> _Ext | None:
-    if extensions == _NO_EXTENSIONS:
+    # Whatever we write has a mark.
+    if extensions.operation is None and extensions == _NO_EXTENSIONS:
         return None
     ended = extensions.ended
     return _Ext(
