@@ -97,6 +97,7 @@ func main() {
 	if queue == "" {
 		queue = fmt.Sprintf("bench-%s-%d", *fScenario, time.Now().UnixMilli())
 	}
+	forgetPeaks(serverPids())
 	r := run(queue)
 	r["scenario"] = *fScenario
 	r["queue"] = queue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -54,6 +55,20 @@ def test_a_good_server_is_found_to_be_good(server: str, arguments: tuple[str, ..
     result = loaded(server, *arguments)
     assert not faults(result), result
     assert result["account"]["created"] > 0
+
+
+def test_a_scenario_is_not_charged_for_the_memory_of_those_before_it(server: str) -> None:
+    """What a server has given back does not count as held at most."""
+    program = "held = bytearray(b'x') * 2**28; del held; print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as once_large:
+        assert once_large.stdout is not None
+        once_large.stdout.readline()
+        arguments = ("-scenario", "enqueue", "-c", "1", *SHORT, "-server-pid", str(once_large.pid))
+        result = loaded(server, *arguments)
+        once_large.communicate(b"\n")
+    assert 0 < result["server_rss_mb"] <= result["server_rss_peak_mb"] < 200
 
 
 def test_the_naive_server_is_exact_too() -> None:
