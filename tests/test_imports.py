@@ -9,8 +9,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Collection
+from pathlib import Path
+from typing import Final
 
 import pytest
+
+ROOT: Final = Path(__file__).parents[1]
 
 #: Nobody needs them who does not serve or hold an Elasticsearch.
 SERVING = frozenset({"falcon", "waitress", "elasticsearch", "elastic_transport", "pluggy"})
@@ -30,8 +34,8 @@ TESTING = frozenset({"pytest", "hypothesis", "tasques.testing"})
 def loaded_by(program: str) -> frozenset[str]:
     """The modules that are there after *program*, beyond those of a Python that does nothing."""
     done = subprocess.run(
-        # Isolated: the variables of whoever runs this do not count.
-        [sys.executable, "-I", "-c", f"{program}\nimport sys; print('MODULES', *sys.modules)"],
+        [sys.executable, "-c", f"{program}\nimport sys; print('MODULES', *sys.modules)"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
@@ -42,7 +46,8 @@ def loaded_by(program: str) -> frozenset[str]:
 def _at_start() -> frozenset[str]:
     # Among them what others have put into the environment to be loaded always.
     done = subprocess.run(
-        [sys.executable, "-I", "-c", "import sys; print(*sys.modules)"],
+        [sys.executable, "-c", "import sys; print(*sys.modules)"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
