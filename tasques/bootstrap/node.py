@@ -17,7 +17,7 @@ from tasques.core.service.clock import ClockLimits, ClockWatch
 from tasques.core.service.defaults import Defaults
 from tasques.core.service.election import Election, Leadership
 from tasques.core.service.filters import Filter, Filters
-from tasques.core.service.group_commit import GroupCommit
+from tasques.core.service.group_commit import GroupCommit, HandIn
 from tasques.core.service.health import Health
 from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.measured_store import MeasuredTaskStore
@@ -101,6 +101,7 @@ class _Parts:
     observers: Observers
     filters: Filters
     store: TaskStore
+    hand_in: HandIn | None
     clock: ClockWatch
 
 
@@ -139,10 +140,12 @@ def build(
         parts.store,
         runtime,
         policies=policies.known,
+        is_prepared=policies.are_fresh,
         prepare=policies.ensure_fresh,
         gate=parts.clock.ensure_trusted,
         let_pass=parts.filters.claim,
         held=held,
+        hand_in=parts.hand_in,
         meter=parts.meter,
     )
     on_waiting, talking = _nudging(parts, claims, neighbours)
@@ -179,6 +182,7 @@ def build(
         clock=parts.clock,
         reaper=reaper,
         meter=parts.meter,
+        hand_in=parts.hand_in,
     )
     return Node(
         backend=backend,
@@ -203,9 +207,11 @@ def _parts(
     store: TaskStore = MeasuredTaskStore(backend.tasks, runtime, meter)
     if observers:
         store = ObservedTaskStore(store, runtime, telling.tell)
+    hand_in: HandIn | None = None
     if store.traits.is_remote:
         # Writes go together where a call costs a round trip.
         store = committing = GroupCommit(store, runtime)
+        hand_in = committing.hand_in
         meter.watch(committing.families)
     return _Parts(
         settings=settings,
@@ -215,6 +221,7 @@ def _parts(
         observers=telling,
         filters=Filters(filters, runtime, meter),
         store=store,
+        hand_in=hand_in,
         clock=ClockWatch(
             backend.server_time,
             runtime,

@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from socket import socket
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from tasques.bootstrap.garbage import rare_collections
 from tasques.bootstrap.neighbours import lines
@@ -92,22 +94,28 @@ def _serve_here(
     try:
         _refuse_unusable(backend)
         manager = plugins()
+        let_pass, around = filters(manager), http_middleware(manager)
         node = build(
             settings,
             backend,
             runtime,
             on_leadership=telling_of_leaders(manager, runtime),
             observers=observers(manager),
-            filters=filters(manager),
+            filters=let_pass,
             neighbours=neighbours,
         )
-        options = server_options(settings)
+        options = attrs.evolve(
+            server_options(settings),
+            # Else a request may have to wait before its write is handed in.
+            at_once=not (let_pass or around or settings.queues.allow or settings.queues.max)
+            and node.services.hand_in is not None,
+        )
         front = Front(
             create_app(
                 node.services,
                 options,
                 mounted=mounted(manager, node.services.meter),
-                middleware=http_middleware(manager),
+                middleware=around,
             ),
             options,
             sockets,
@@ -129,7 +137,7 @@ def server_options(settings: Settings) -> ServerOptions:
     if fault is not None:
         _log.warning("each claim that waits holds a thread, as parking does not work: %s", fault)
     # Where nothing is said it depends on whether they are parked.
-    limit = {"waiting_claims": http.waiting_claims} if http.waiting_claims else {}
+    limit: dict[str, Any] = {"waiting_claims": http.waiting_claims} if http.waiting_claims else {}
     return ServerOptions(
         address=settings.bind_address,
         users=settings.auth.basic_auth,

@@ -21,6 +21,7 @@ from tasques.server.claiming import ClaimsResource
 from tasques.server.credentials import CredentialsMiddleware, Users
 from tasques.server.delivery import DeliveryMiddleware
 from tasques.server.documentation.resources import add_documentation
+from tasques.server.handing_in import HandingIn
 from tasques.server.health import LiveResource, ReadyResource
 from tasques.server.measuring import MeasuringMiddleware
 from tasques.server.middleware import AccessLogMiddleware, GzipMiddleware, PathMiddleware
@@ -109,16 +110,17 @@ class _Router(CompiledRouter):
 def _resources(services: Services, waiting: WaitingClaims) -> Mapping[str, object]:
     tasks, recurring, defaults = services.tasks, services.recurring, services.defaults
     operators, policies = services.operators, services.policies
+    handing_in = HandingIn(services.hand_in)
     return {
-        "/tasques": TasksResource(tasks, defaults),
+        "/tasques": TasksResource(tasks, defaults, handing_in),
         "/tasques/create-many": CreateManyResource(tasks, defaults, services.meter),
         "/tasques/finish-many": FinishManyResource(tasks, services.meter),
         "/tasques/{queue}/{id}": TaskResource(tasks),
         "/tasques/claims": ClaimsResource(services.claims, defaults, waiting),
-        "/tasques/claims/{queue}/{id}": ClaimResource(tasks),
-        "/tasques/reports/{queue}/{id}": ReportResource(tasks),
-        "/tasques/done/{queue}/{id}": DoneResource(tasks),
-        "/tasques/failed/{queue}/{id}": FailedResource(tasks),
+        "/tasques/claims/{queue}/{id}": ClaimResource(tasks, handing_in),
+        "/tasques/reports/{queue}/{id}": ReportResource(tasks, handing_in),
+        "/tasques/done/{queue}/{id}": DoneResource(tasks, handing_in),
+        "/tasques/failed/{queue}/{id}": FailedResource(tasks, handing_in),
         "/recurring_tasques": RecurringTasksResource(recurring, defaults),
         "/recurring_tasques/{id}": RecurringTaskResource(recurring, defaults),
         "/recurring_tasques/{id}/pause": PauseResource(recurring),

@@ -10,7 +10,8 @@ A connection, as waitress has it, with four things added.
 3. **A refusal that arrives.** A request is refused while its sender still sends. Closing then would
    make the kernel reset the connection, and the sender might never see the answer; so the
    connection first takes and forgets what still comes, for a while (RFC 9112, section 9.6).
-4. **Requests that are parked**, as :mod:`tasques.server.parking` describes.
+4. **Requests that are parked**, as :mod:`tasques.server.parking` describes, and such as are served on
+   the I/O thread, since they wait for nobody before they are parked.
 
 The attributes of waitress's that this rests on are not documented; tests hold on to them, and the
 package is pinned to its major version.
@@ -35,7 +36,7 @@ from waitress.utilities import Error  # type: ignore[import-untyped]
 
 from tasques.schemas.answers import ErrorAnswer
 from tasques.schemas.converter import encode, unstructure
-from tasques.server.parking import PARKING, Parked, Parking
+from tasques.server.parking import PARKING, By, Parked, Parking
 
 _log: Final = logging.getLogger("tasques.access")
 
@@ -90,10 +91,12 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
 
     Attributes:
         environment: What the application is given; the same when the request is served again.
+        is_at_once: Whether the I/O thread serves it, the first time.
         parking: What it is parked with, if it is.
     """
 
     environment: dict[str, Any] | None = None
+    is_at_once = False
     parking: Parking | None = None
 
 
@@ -108,7 +111,7 @@ class Task(WSGITask):  # type: ignore[misc]
         if request.environment is None:
             environment: dict[str, Any] = super().get_environment()
             if self.channel.server.parks:
-                environment[PARKING] = self.channel.begin_parking
+                environment[PARKING] = partial(self.channel.begin_parking, request)
             request.environment = environment
         elif request.parking is not None:
             request.parking.is_served_again = True
@@ -161,6 +164,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self.lingering_since: float | None = None
         self.lingers_after_answer = False
         self.is_watched = False
+        # Whether bytes are being taken, and whether a request that came with them is to be served.
+        self._is_receiving = False
+        self._is_due = False
         super().__init__(*args, **kwargs)
 
     def service(self) -> None:
@@ -191,25 +197,53 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def received(self, data: bytes) -> bool:
         """Take bytes, and note when a request began."""
         before = self.request
-        taken: bool = super().received(data)
+        self._is_receiving = True
+        try:
+            taken: bool = super().received(data)
+        finally:
+            self._is_receiving = False
+        if self._is_due:
+            self._is_due = False
+            self._begin()
         if self.request is None:
             self.receiving_since = None
         elif self.request is not before:
             self.receiving_since = time.monotonic()
         return taken
 
+    # ------------------------------------------------------------- who serves a request
+
+    def is_to_begin(self) -> bool:
+        """
+        Whether the I/O thread takes the request over that is to be served now; for the listener.
+
+        It does so when it is through with the bytes that it takes: waitress holds a lock until then.
+        Another thread that has just ended the request before may ask too; the answer is the same.
+        """
+        self._is_due = self._is_receiving
+        return self._is_due
+
+    def _begin(self) -> None:
+        """Serve a request on this thread, if it will not be kept; else have it served."""
+        if self.total_outbufs_len or not self.server.serves_at_once(self.requests[0]):
+            self.server.add_task(self)
+            return
+        self.requests[0].is_at_once = True
+        self.service()
+
     # ------------------------------------------------------------- requests that are parked
 
-    def begin_parking(self) -> Parking:
-        """For the request that is being served."""
-        return Parking(self._have_served, partial(attrgetter("connected"), self))
+    def begin_parking(self, request: Request) -> Parking:
+        """For *request*, which is being served."""
+        is_connected = partial(attrgetter("connected"), self)
+        return Parking(self._have_served, is_connected, is_at_once=request.is_at_once)
 
-    def _have_served(self, is_brief: bool) -> None:
+    def _have_served(self, by: By) -> None:
         # A thread may have to wait for a client that does not read what it was sent before.
-        if is_brief and not self.total_outbufs_len:
-            self.server.add_brief_task(self)
-        else:
+        if by is By.A_THREAD or self.total_outbufs_len:
             self.server.add_task(self)
+        else:
+            self.server.add_answer(self)
 
     def _serve_or_park(self) -> None:
         """
@@ -224,6 +258,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             request.parking = parked.parking
             if parked.parking.leave():
                 return  # another thread may be here already
+            if parked.parking.is_at_once:
+                request.is_at_once = False
+                self.server.add_task(self)
+                return
             super().service()
         if request.parking is not None and not request.parking.is_served_again:
             self._tell_of_the_end(request)

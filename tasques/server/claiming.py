@@ -23,13 +23,15 @@ from tasques.schemas.requests import ClaimBody
 from tasques.schemas.task_json import encode_tasks
 from tasques.server import reading
 from tasques.server.delivery import when_undelivered
-from tasques.server.parking import Parking, begin_parking
+from tasques.server.parking import By, Parking, begin_parking
 from tasques.server.waiting import WaitingClaims
 
 #: In the environment of a claim that was parked.
 _PARKED_CLAIM: Final = "tasques.parked_claim"
 #: How long past its deadline a claim waits for a search that hangs.
 _GRACE_SECONDS: Final = 5.0
+#: An answer with more tasks is made by a thread, beside all others.
+_SMALL_ANSWER: Final = 20
 
 
 class ClaimsResource:
@@ -56,9 +58,11 @@ class ClaimsResource:
         parked: ParkedClaim | None = request.env.get(_PARKED_CLAIM)
         if parked is not None:
             return parked.tasks()
+        parking = begin_parking(request)
+        if parking is not None and parking.is_at_once and not self._claims.takes_at_once():
+            parking.move_to_thread()
         worker = reading.worker_id(request)
         wanted = claim_request(worker, reading.body(request, ClaimBody), self._defaults)
-        parking = begin_parking(request)
         if parking is None:
             with self._waiting.place(wanted.block_for):
                 return self._claims.claim(wanted, is_connected=_is_connected(request))
@@ -76,7 +80,10 @@ class ClaimsResource:
         except BaseException:
             parked.free_place()
             raise
-        self._claims.serve_at_once()
+        if parking.is_at_once:
+            self._claims.serve_soon()
+        else:
+            self._claims.serve_at_once()
         if parked.is_answered:
             return parked.tasks()
         parking.overdue = time.monotonic() + max(wanted.block_for.seconds, 0.0) + _GRACE_SECONDS
@@ -129,8 +136,8 @@ class ParkedClaim:
                 return False
             self._answer = answer
         self.free_place()
-        # Tasks may have to be given back, which takes a store.
-        self._parking.resume(is_brief=isinstance(answer, Unavailable) or not answer)
+        is_small = isinstance(answer, Unavailable) or len(answer) <= _SMALL_ANSWER
+        self._parking.resume(By.THE_IO_THREAD if is_small else By.A_THREAD)
         return True
 
     def tasks(self) -> Sequence[StoredTask]:

@@ -33,6 +33,8 @@ class ServerOptions:
         address: Where to listen; port 0 takes any free one.
         users: Who may use the API; empty for everybody.
         parks: Whether a claim that waits is parked; if not, it holds a thread.
+        at_once: Whether the I/O thread serves what waits for nobody until it is parked. Not where code
+            of others has a say in requests, which may wait for whatever it likes.
         waiting_claims: So many claims may wait at once; more are 503.
         max_body_size: The largest body of a request, in bytes; more is 413.
         max_header_size: The largest head of a request, in bytes, its first line included; more is
@@ -46,6 +48,7 @@ class ServerOptions:
     address: Address = Address("localhost", 8080)
     users: tuple[User, ...] = ()
     parks: bool = True
+    at_once: bool = False
     waiting_claims: int = attrs.field(validator=attrs.validators.ge(1))
     max_body_size: int = attrs.field(default=64 * _MIB, validator=attrs.validators.ge(1))
     max_header_size: int = attrs.field(default=64 * 1024, validator=attrs.validators.ge(1))

@@ -3,8 +3,8 @@ Requests that wait without holding a thread.
 
 A request whose answer is not there yet is *parked*: its thread goes on to others, while its
 connection stays as it is, so nothing after it is begun and its client's going away is noticed. Once
-there is an answer the request is *served again*, from its beginning and by one of the same threads;
-its responder then finds the answer. So there is one way only in which answers are made, with the
+there is an answer the request is *served again*, from its beginning; its responder then finds the
+answer. So there is one way only in which answers are made, with the
 same middleware, headers, order and care for clients that are gone, and nobody who comes with an
 answer is ever held up by a slow client. The second time costs some 40 µs of a wait's end.
 
@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Final, NoReturn
 
 import falcon
@@ -26,6 +27,15 @@ from tasques.server import request_id
 
 #: In the environment: makes a :class:`Parking` for the request.
 PARKING: Final = "tasques.parking"
+
+
+class By(Enum):
+    """Who serves a request again."""
+
+    #: One for itself; it may take its time.
+    A_THREAD = auto()
+    #: The one that does all the I/O: for answers that are made in no time.
+    THE_IO_THREAD = auto()
 
 
 class Parked(BaseException):
@@ -46,9 +56,11 @@ class Parking:
 
     Args:
         serve_again: Has the request served again; called once, on whichever thread, and only after
-            the first time has ended. Must not block. Told whether that is *brief*.
+            the first time has ended. Must not block. Told by whom.
         is_connected: Whether the client is still there, as far as the server can tell. Asked for
             each of those who wait, again and again: better no function of Python's.
+        is_at_once: Whether the request is served by the thread that does all the I/O, which must not
+            wait for anybody.
 
     Attributes:
         is_served_again: Whether the application has been told that the wait is over.
@@ -61,6 +73,7 @@ class Parking:
         "_is_over",
         "_lock",
         "_serve_again",
+        "is_at_once",
         "is_connected",
         "is_served_again",
         "on_overdue",
@@ -68,10 +81,15 @@ class Parking:
     )
 
     def __init__(
-        self, serve_again: Callable[[bool], None], is_connected: Callable[[], bool]
+        self,
+        serve_again: Callable[[By], None],
+        is_connected: Callable[[], bool],
+        *,
+        is_at_once: bool = False,
     ) -> None:
         self._serve_again = serve_again
         self.is_connected = is_connected
+        self.is_at_once = is_at_once
         self._lock = threading.Lock()
         self._has_left = False
         self._is_over = False
@@ -89,19 +107,23 @@ class Parking:
         request_id.end()
         raise Parked(self)
 
-    def resume(self, *, is_brief: bool = False) -> None:
+    def move_to_thread(self) -> NoReturn:
         """
-        Have the request served again; doing it twice changes nothing.
+        Have a request that is served at once begun anew by a thread, which may wait.
 
-        Args:
-            is_brief: Its answer is made without waiting for anybody, so that one thread may as well
-                make many.
+        Raises:
+            Parked: Always.
         """
+        self.resume()
+        self.park()
+
+    def resume(self, by: By = By.A_THREAD) -> None:
+        """Have the request served again; doing it twice changes nothing."""
         with self._lock:
             is_first, self._is_over = not self._is_over, True
             has_left = self._has_left
         if is_first and has_left:
-            self._serve_again(is_brief)
+            self._serve_again(by)
 
     def check(self, now: float) -> None:
         """For the server: look whether the wait takes too long."""
@@ -113,8 +135,8 @@ class Parking:
         For the server, once the first time has ended.
 
         Returns:
-            Whether the thread may go; if not, the wait was over meanwhile, and it is the one that
-            serves the request again. When it may go, another may do so from that moment on.
+            Whether the thread may go; if not, the wait was over meanwhile, and it is the one that has
+            the request served again. When it may go, another may do so from that moment on.
         """
         with self._lock:
             self._has_left = not self._is_over

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import falcon
 
 from tasques.core.queues import queue_name, task_id
+from tasques.core.service.changes import Change, Complete, Fail, Report, Unclaim
 from tasques.core.service.defaults import Defaults
-from tasques.core.service.task_service import TaskService
+from tasques.core.service.task_service import Begun, TaskService
 from tasques.core.tasks import StoredTask, TaskKey
 from tasques.schemas.defaulted import new_task
 from tasques.schemas.requests import FailureBody, NewTaskBody, ReportBody, SuccessBody
 from tasques.schemas.task_json import encode_task
 from tasques.server import query, reading
+from tasques.server.handing_in import HandingIn
 
 
 def _answer(response: falcon.Response, stored: StoredTask) -> None:
@@ -21,17 +25,20 @@ def _answer(response: falcon.Response, stored: StoredTask) -> None:
 class TasksResource:
     """``/tasques``: creation."""
 
-    def __init__(self, tasks: TaskService, defaults: Defaults) -> None:
+    def __init__(self, tasks: TaskService, defaults: Defaults, handing_in: HandingIn) -> None:
         self._tasks = tasks
         self._defaults = defaults
+        self._handing_in = handing_in
 
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
         """Create a task."""
+        response.status = falcon.HTTP_201
+        _answer(response, self._handing_in.carry_out(request, lambda: self._begin(request)))
+
+    def _begin(self, request: falcon.Request) -> Begun:
         body = reading.body(request, NewTaskBody)
         key = reading.idempotency_key(request)
-        response.status = falcon.HTTP_201
-        new = new_task(body, self._defaults)
-        _answer(response, self._tasks.create(new, idempotency_key=key))
+        return self._tasks.begin_create(new_task(body, self._defaults), idempotency_key=key)
 
 
 class TaskResource:
@@ -49,75 +56,89 @@ class TaskResource:
         response.data = encode_task(found.stored, is_archived=found.is_archived)
 
 
-class ReportResource:
-    """``/tasques/reports/{queue}/{id}``: signs of life."""
+class _Changing:
+    """A resource by which a worker changes a task that it holds."""
 
-    def __init__(self, tasks: TaskService) -> None:
+    def __init__(self, tasks: TaskService, handing_in: HandingIn) -> None:
         self._tasks = tasks
+        self._handing_in = handing_in
+
+    def _change(
+        self, request: falcon.Request, response: falcon.Response, read: Callable[[], Change]
+    ) -> None:
+        stored = self._handing_in.carry_out(request, lambda: self._tasks.begin_change(read()))
+        _answer(response, stored)
+
+
+class ReportResource(_Changing):
+    """``/tasques/reports/{queue}/{id}``: signs of life."""
 
     def on_put(
         self, request: falcon.Request, response: falcon.Response, queue: str, id: str
     ) -> None:
         """Record one."""
-        said = reading.attempt(request, queue, id, ReportBody)
-        stored = self._tasks.report(
-            said.key, worker=said.worker, data=said.body.data, claim_id=said.claim_id
-        )
-        _answer(response, stored)
+
+        def read() -> Change:
+            said = reading.attempt(request, queue, id, ReportBody)
+            return Report(
+                key=said.key, worker=said.worker, data=said.body.data, claim_id=said.claim_id
+            )
+
+        self._change(request, response, read)
 
 
-class DoneResource:
+class DoneResource(_Changing):
     """``/tasques/done/{queue}/{id}``: success."""
 
-    def __init__(self, tasks: TaskService) -> None:
-        self._tasks = tasks
-
     def on_put(
         self, request: falcon.Request, response: falcon.Response, queue: str, id: str
     ) -> None:
         """Record it."""
-        said = reading.attempt(request, queue, id, SuccessBody)
-        stored = self._tasks.complete(
-            said.key, worker=said.worker, data=said.body.data, claim_id=said.claim_id
-        )
-        _answer(response, stored)
+
+        def read() -> Change:
+            said = reading.attempt(request, queue, id, SuccessBody)
+            return Complete(
+                key=said.key, worker=said.worker, data=said.body.data, claim_id=said.claim_id
+            )
+
+        self._change(request, response, read)
 
 
-class FailedResource:
+class FailedResource(_Changing):
     """``/tasques/failed/{queue}/{id}``: failure."""
 
-    def __init__(self, tasks: TaskService) -> None:
-        self._tasks = tasks
-
     def on_put(
         self, request: falcon.Request, response: falcon.Response, queue: str, id: str
     ) -> None:
         """Record it."""
-        said = reading.attempt(request, queue, id, FailureBody)
-        failed = self._tasks.fail(
-            said.key,
-            worker=said.worker,
-            data=said.body.data,
-            retry_in=said.body.retry_in,
-            give_up=said.body.give_up or False,
-            claim_id=said.claim_id,
-        )
-        _answer(response, failed)
+
+        def read() -> Change:
+            said = reading.attempt(request, queue, id, FailureBody)
+            return Fail(
+                key=said.key,
+                worker=said.worker,
+                data=said.body.data,
+                retry_in=said.body.retry_in,
+                give_up=said.body.give_up or False,
+                claim_id=said.claim_id,
+            )
+
+        self._change(request, response, read)
 
 
-class ClaimResource:
+class ClaimResource(_Changing):
     """``/tasques/claims/{queue}/{id}``: a claim that ends without a result."""
-
-    def __init__(self, tasks: TaskService) -> None:
-        self._tasks = tasks
 
     def on_delete(
         self, request: falcon.Request, response: falcon.Response, queue: str, id: str
     ) -> None:
         """Give the task back."""
-        name = queue_name(queue)
-        worker, claim_id = reading.worker_id(request), reading.claim_id(request)
-        run_in = query.run_in(request)
-        key = TaskKey(name, task_id(id))
-        stored = self._tasks.unclaim(key, worker=worker, run_in=run_in, claim_id=claim_id)
-        _answer(response, stored)
+
+        def read() -> Change:
+            name = queue_name(queue)
+            worker, claim_id = reading.worker_id(request), reading.claim_id(request)
+            run_in = query.run_in(request)
+            key = TaskKey(name, task_id(id))
+            return Unclaim(key=key, worker=worker, run_in=run_in, claim_id=claim_id)
+
+        self._change(request, response, read)

@@ -22,11 +22,11 @@ from tasques.runtime import ThreadRuntime
 from tasques.server import claiming, request_id
 from tasques.server import options as server_options
 from tasques.server.app import create_app
-from tasques.server.channel import Channel
+from tasques.server.channel import Channel, Request
 from tasques.server.claiming import ParkedClaim
 from tasques.server.front import Front
 from tasques.server.options import ServerOptions
-from tasques.server.parking import Parked, Parking
+from tasques.server.parking import By, Parked, Parking
 from tasques.server.parking_check import why_not_parking
 from tests.server.conftest import World
 from tests.server.test_socket_claims import LONG, TASK, until
@@ -202,7 +202,7 @@ def test_what_a_parked_claim_takes_is_freed(front: Front, claims: Claims, is_gon
 def test_a_wait_that_is_over_before_its_thread_left() -> None:
     """That thread serves it again; nobody else does."""
     again: list[str] = []
-    parking = Parking(lambda is_brief: again.append("again"), lambda: True)
+    parking = Parking(lambda by: again.append("again"), lambda: True)
     parking.resume()
     parking.resume()
     assert not parking.leave()
@@ -212,7 +212,7 @@ def test_a_wait_that_is_over_before_its_thread_left() -> None:
 def test_a_wait_ends_once() -> None:
     """After its thread left it is served again by another, one time."""
     again: list[str] = []
-    parking = Parking(lambda is_brief: again.append("again"), lambda: True)
+    parking = Parking(lambda by: again.append("again"), lambda: True)
     with pytest.raises(Parked):
         parking.park()
     assert parking.leave()
@@ -222,18 +222,23 @@ def test_a_wait_ends_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "is_brief"),
-    [((), True), (StoreUnavailable("on holiday"), True), ([STORED], False)],
+    ("answer", "by"),
+    [
+        ((), By.THE_IO_THREAD),
+        (StoreUnavailable("on holiday"), By.THE_IO_THREAD),
+        ([STORED], By.THE_IO_THREAD),
+        ([STORED] * 1000, By.A_THREAD),
+    ],
 )
-def test_what_waits_for_nobody_is_brief(answer: ClaimAnswer, is_brief: bool) -> None:
-    """Tasks may have to be given back to a store; that there are none is quickly said."""
-    told: list[bool] = []
+def test_a_long_answer_gets_a_thread(answer: ClaimAnswer, by: By) -> None:
+    """All others are made in no time, by the thread that does the I/O."""
+    told: list[By] = []
     parking = Parking(told.append, lambda: True)
     with pytest.raises(Parked):
         parking.park()
     assert parking.leave()
     ParkedClaim(parking, lambda: None, lambda claimed: None).deliver(answer)
-    assert told == [is_brief]
+    assert told == [by]
 
 
 class Listener:
@@ -248,21 +253,21 @@ class Listener:
     def add_task(self, channel: Channel) -> None:
         self.came.append("task")
 
-    def add_brief_task(self, channel: Channel) -> None:
-        self.came.append("brief")
+    def add_answer(self, channel: Channel) -> None:
+        self.came.append("answer")
 
 
 def test_a_client_that_does_not_read_is_nobody_elses_concern() -> None:
-    """Its answer, however short, is not made by the thread that makes those of many."""
+    """Its answer, however short, is not made by the thread that makes those of all."""
     ours, theirs = socket.socketpair()
     listener: Any = Listener()
     channel = Channel(listener, ours, ("test", 0), Adjustments(), map={})
     for unsent in (0, 1):
-        parking = channel.begin_parking()
+        parking = channel.begin_parking(Request(channel.adj))
         assert parking.leave()
         channel.total_outbufs_len = unsent
-        parking.resume(is_brief=True)
-    assert listener.came == ["brief", "task"]
+        parking.resume(By.THE_IO_THREAD)
+    assert listener.came == ["answer", "task"]
     channel.handle_close()
     assert not parking.is_connected()
     theirs.close()

@@ -28,6 +28,7 @@ from tasques.core.service.waiting import ClaimRequest
 from tasques.core.tasks import StoredTask, TaskKey
 from tasques.core.values import Duration
 from tasques.server.claiming import ParkedClaim
+from tasques.server.parking import By
 from tasques.settings import Settings
 from tests.simulation.auditor import Auditor
 from tests.simulation.background_auditor import BackgroundAuditor
@@ -136,7 +137,7 @@ class _Wait:
 
     serve_again: Callable[[], None]
 
-    def resume(self, *, is_brief: bool = False) -> None:
+    def resume(self, by: By = By.A_THREAD) -> None:
         """Have the request served again."""
         self.serve_again()
 

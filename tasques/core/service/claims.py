@@ -31,16 +31,17 @@ from typing import Final
 
 from tasques.core import errors
 from tasques.core.policies import QueuePolicy
-from tasques.core.ports import Runtime, TaskStore, Written
+from tasques.core.ports import Runtime, TaskStore, WriteOutcome, Written
 from tasques.core.queues import QueueName
 from tasques.core.service.allotment import Policies, giving_back
+from tasques.core.service.group_commit import HandIn
 from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.meter import Meter
 from tasques.core.service.rounds import Rounds
 from tasques.core.service.short_way import ShortWay, paused
 from tasques.core.service.waiting import ClaimAnswer, ClaimRequest, Waiter
 from tasques.core.service.waiting_line import Group
-from tasques.core.tasks import StoredTask
+from tasques.core.tasks import StoredTask, Task
 from tasques.core.values import Duration
 
 _log = logging.getLogger(__name__)
@@ -76,9 +77,11 @@ class ClaimDispatcher:
         policies: The policies of queues; asked for in every round, so it must not block.
         prepare: Called before each claim is entered; may block, and may raise an
             :class:`~tasques.core.errors.Unavailable`.
+        is_prepared: Whether *prepare* would not block now.
         held: Told of every task that is handed out.
         gate: Raises an :class:`~tasques.core.errors.Unavailable` while nothing may be claimed.
         let_pass: Gives a claim as plugins let it pass, or raises.
+        hand_in: Has writes done that nobody waits for; None if they have to be waited for.
     """
 
     def __init__(
@@ -88,9 +91,11 @@ class ClaimDispatcher:
         *,
         policies: Policies = _no_policies,
         prepare: Callable[[], None] = _open_gate,
+        is_prepared: Callable[[], bool] = _always,
         gate: Callable[[], None] = _open_gate,
         let_pass: Callable[[ClaimRequest], ClaimRequest] = _as_it_is,
         held: HeldTasks | None = None,
+        hand_in: HandIn | None = None,
         meter: Meter | None = None,
     ) -> None:
         self._held = held or HeldTasks(runtime)
@@ -100,6 +105,8 @@ class ClaimDispatcher:
         self._gate = gate
         self._let_pass = let_pass
         self._prepare = prepare
+        self._is_prepared = is_prepared
+        self._hand_in = hand_in
         # What can be found at once need not be remembered for those who come later.
         self._keeps_unwanted = store.traits.visibility_lag.nanoseconds > 0
         self._lock = runtime.condition()
@@ -264,6 +271,16 @@ class ClaimDispatcher:
         if self._urgent:
             self.step()
 
+    def takes_at_once(self) -> bool:
+        """Whether :meth:`register` would not block now, plugins apart."""
+        return self._is_prepared()
+
+    def serve_soon(self) -> None:
+        """Have a round done by the dispatcher's own thread, if somebody wants one; does not block."""
+        with self._lock:
+            if self._urgent:
+                self._ensure_loop()
+
     def offer(self, stored: StoredTask) -> None:
         """Tell of a task that waits since just now, so that nobody has to search for it."""
         with self._lock:
@@ -282,7 +299,15 @@ class ClaimDispatcher:
         What cannot be returned now comes back by its time-out.
         """
         writes = [giving_back(stored, self._runtime) for stored in claimed]
-        for outcome in self._store.write(writes):
+        if not writes:
+            return
+        if self._hand_in is None:
+            self._note_given_back(self._store.write(writes))
+        else:
+            self._hand_in(writes, self._note_given_back)
+
+    def _note_given_back(self, outcomes: Sequence[WriteOutcome[Task]]) -> None:
+        for outcome in outcomes:
             if isinstance(outcome, Written):
                 self.offer(outcome.stored)
 
@@ -354,12 +379,16 @@ class ClaimDispatcher:
 
     def _end_step(self) -> None:
         self._stepping = False
-        if self._waiters and not self._has_loop:
-            self._has_loop = True
-            self._runtime.spawn("claims", self._loop)
+        if self._waiters:
+            self._ensure_loop()
         # If it is there and nobody waits, the loop has nothing to do: let it sleep.
         if self._waiters or self._urgent:
             self._wake.notify()
+
+    def _ensure_loop(self) -> None:
+        if not self._has_loop:
+            self._has_loop = True
+            self._runtime.spawn("claims", self._loop)
 
     def _call(self) -> None:
         """Have a round soon."""

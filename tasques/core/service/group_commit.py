@@ -12,9 +12,12 @@ ahead, and those behind it share its fate: they join the main lane, or are told 
 was done. So nobody waits for more than one try at a queue that is gone, and where the whole store
 is gone, the lanes empty as fast as it can be known.
 
-There is no committing thread. A caller commits, its own writes and those of others, and the others
-sleep until theirs are settled; when it is done and more has gathered, the caller that waits longest
-takes over. So a lone write changes no thread, and an unused store has none.
+Who waits commits: a caller of :meth:`GroupCommit.write` its own writes and those of others, and the
+others sleep until theirs are settled; when it is done and more has gathered, the caller that waits
+longest takes over. So a lone write changes no thread, and an unused store has none. For those who hand
+in and go on (:meth:`GroupCommit.hand_in`) there are :mod:`~tasques.core.service.committers`: a thread
+for each batch in place of one for each caller, which at 32 requests at once is half of what waking and
+the changing of threads cost. What was handed in and what is waited for goes in the same batches.
 
 Source: the group commit of databases (DeWitt et al., "Implementation techniques for main memory
 database systems", 1984), with the combining of Hendler et al., "Flat combining", SPAA 2010.
@@ -22,11 +25,15 @@ database systems", 1984), with the combining of Hendler et al., "Flat combining"
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import partial
+from typing import TypeAlias
 
 from tasques.core.metrics import MetricFamily, MetricKind, Sample
 from tasques.core.ports import (
+    Condition,
     ReadOutcome,
     Rejected,
     Runtime,
@@ -37,11 +44,19 @@ from tasques.core.ports import (
 )
 from tasques.core.queues import QueueName
 from tasques.core.service.batch_limits import DEFAULT_LIMITS, BatchLimits, urgency
+from tasques.core.service.committers import Committers
 from tasques.core.service.group_read import GroupRead
 from tasques.core.service.lanes import Batch, Entry, Lane, Submission
 from tasques.core.service.queue_health import QueueHealth, Standing, Verdict, verdict
 from tasques.core.service.store_layer import StoreLayer
 from tasques.core.tasks import Task, TaskKey
+
+_log = logging.getLogger(__name__)
+
+#: Takes what became of writes that were handed in, in their order.
+Told: TypeAlias = Callable[[Sequence[WriteOutcome[Task]]], None]
+#: As :meth:`GroupCommit.hand_in`.
+HandIn: TypeAlias = Callable[[Sequence[Write[Task]], Told], None]
 
 
 class GroupCommit(StoreLayer):
@@ -77,6 +92,15 @@ class GroupCommit(StoreLayer):
         self._flying: set[Hashable] = set()
         self._last_taken = 0
         self._reads = GroupRead(store, runtime)
+        # Settled, and not told yet.
+        self._to_tell: deque[Callable[[], None]] = deque()
+        self._committers = Committers(
+            runtime,
+            self._lock,
+            # As many as batches may be under way, and one that tells.
+            limit=sum(map(limits.places, Standing)) + 1,
+            next_job=self._next_job,
+        )
 
     def families(self) -> Iterable[MetricFamily]:
         """What waits here, and how many queues are in trouble."""
@@ -103,24 +127,46 @@ class GroupCommit(StoreLayer):
 
     def write(self, writes: Sequence[Write[Task]]) -> Sequence[WriteOutcome[Task]]:
         """Have *writes* committed, together with whatever else there is; blocks until settled."""
+        settled = self._runtime.condition(self._lock)
+        submission = Submission(
+            outcomes=[None] * len(writes), open=len(writes), notify=settled.notify
+        )
+        with self._lock:
+            self._take_in(submission, writes)
+        self._attend(submission, settled)
+        return submission.settled
+
+    def hand_in(self, writes: Sequence[Write[Task]], told: Told) -> None:
+        """
+        Have *writes* committed as by :meth:`write`, but by others; does not block.
+
+        Args:
+            writes: One at least.
+            told: Called once, when all are settled, on a thread that commits; must neither block nor
+                raise.
+        """
         submission = Submission(
             outcomes=[None] * len(writes),
-            settled=self._runtime.condition(self._lock),
             open=len(writes),
+            notify=lambda: self._to_tell.append(partial(told, submission.settled)),
+            is_handed_in=True,
         )
+        with self._lock:
+            self._take_in(submission, writes)
+            self._pass_on()
+            self._have_told()
+
+    def _take_in(self, submission: Submission, writes: Sequence[Write[Task]]) -> None:
         entries = [
             Entry(write, write.key, write.approximate_bytes, submission, position)
             for position, write in enumerate(writes)
         ]
-        with self._lock:
-            for lane, its_own in self._by_lane(entries).items():
-                refusal = self._refusal(lane, its_own)
-                if refusal is None:
-                    self._enqueue(lane, its_own)
-                else:
-                    _settle_all(its_own, refusal)
-        self._attend(submission)
-        return [outcome for outcome in submission.outcomes if outcome is not None]
+        for lane, its_own in self._by_lane(entries).items():
+            refusal = self._refusal(lane, its_own)
+            if refusal is None:
+                self._enqueue(lane, its_own)
+            else:
+                _settle_all(its_own, refusal)
 
     def _by_lane(self, entries: Iterable[Entry]) -> dict[Lane, list[Entry]]:
         lanes: dict[Lane, list[Entry]] = {}
@@ -175,14 +221,15 @@ class GroupCommit(StoreLayer):
 
     # ------------------------------------------------------------------------------- going out
 
-    def _attend(self, submission: Submission) -> None:
+    def _attend(self, submission: Submission, settled: Condition) -> None:
         """Wait until *submission* is settled, and commit whenever there is a place to."""
         while True:
             with self._lock:
+                self._have_told()
                 batch: Batch | None = None
-                while submission.open and (batch := self._next_batch(submission)) is None:
+                while submission.open and (batch := self._next_batch(submission.lanes)) is None:
                     submission.is_asleep = True
-                    submission.settled.wait()
+                    settled.wait()
                     submission.is_asleep = submission.is_called = False
                 # What gathered meanwhile is another caller's turn: nobody works for others longer
                 # than for itself.
@@ -191,9 +238,40 @@ class GroupCommit(StoreLayer):
                     return
             self._commit(batch)
 
-    def _next_batch(self, submission: Submission) -> Batch | None:
-        """Take what can go now from where *submission* waits; None if nothing can."""
-        for lane in submission.lanes:
+    def _have_told(self) -> None:
+        """Leave to a committer what those are to be told who handed in and whose writes are settled."""
+        if self._to_tell:
+            self._committers.call()
+
+    def _next_job(self) -> Callable[[], None] | None:
+        """What a committer is to do; what gets others further first."""
+        batch = self._next_batch((self._main, *self._lanes.values()))
+        if batch is None:
+            return self._tell if self._to_tell else None
+        self._pass_on()
+        return partial(self._commit_and_tell, batch)
+
+    def _commit_and_tell(self, batch: Batch) -> None:
+        try:
+            self._commit(batch)
+        finally:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell all whose writes are settled by now."""
+        while (tell := self._next_to_tell()) is not None:
+            try:
+                tell()
+            except Exception:  # noqa: BLE001 - the others have to be told as well
+                _log.exception("a caller did not take what became of its writes")
+
+    def _next_to_tell(self) -> Callable[[], None] | None:
+        with self._lock:
+            return self._to_tell.popleft() if self._to_tell else None
+
+    def _next_batch(self, lanes: Iterable[Lane]) -> Batch | None:
+        """Take what can go now from one of *lanes*; None if nothing can."""
+        for lane in lanes:
             if not lane.waiting or not self._has_place(lane):
                 continue
             # In trouble one goes ahead: should it fail, the others know that nothing was done.
@@ -304,17 +382,19 @@ class GroupCommit(StoreLayer):
             return
         for lane in (self._main, *self._lanes.values()):
             if lane.waiting and self._has_place(lane):
-                _call_one(lane, self._flying)
+                self._call_one(lane)
 
-
-def _call_one(lane: Lane, flying: set[Hashable]) -> None:
-    for submission in lane.ready(flying):
-        if submission.is_called:
-            return  # It is on its way.
-        if submission.is_asleep:
-            submission.is_called = True
-            submission.settled.notify()
-            return
+    def _call_one(self, lane: Lane) -> None:
+        for submission in lane.ready(self._flying):
+            if submission.is_called:
+                return  # It is on its way.
+            if submission.is_handed_in:
+                self._committers.call()
+                return
+            if submission.is_asleep:
+                submission.is_called = True
+                submission.notify()
+                return
 
 
 def _settle_all(entries: Iterable[Entry], outcome: WriteOutcome[Task]) -> None:

@@ -8,11 +8,11 @@ which one write goes ahead and the others wait for what becomes of it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Hashable, Iterator
+from collections.abc import Callable, Container, Hashable, Iterator
 
 import attrs
 
-from tasques.core.ports import Condition, Write, WriteOutcome
+from tasques.core.ports import Write, WriteOutcome
 from tasques.core.queues import QueueName
 from tasques.core.service.queue_health import Standing
 from tasques.core.tasks import Task
@@ -25,24 +25,32 @@ class Submission:
 
     Attributes:
         open: How many are not settled.
+        notify: Tells its caller that all are settled, or to commit if it waits.
         lanes: Where some of them waited; the main one first.
+        is_handed_in: Whether its caller does not wait, so that somebody else has to commit.
         is_asleep: Whether its caller waits to be told.
         is_called: Whether the caller was told to commit, and has not woken yet.
     """
 
     outcomes: list[WriteOutcome[Task] | None]
-    settled: Condition
     open: int
+    notify: Callable[[], None]
+    is_handed_in: bool = False
     lanes: list[Lane] = attrs.Factory(list)
     is_asleep: bool = False
     is_called: bool = False
 
     def settle(self, position: int, outcome: WriteOutcome[Task]) -> None:
-        """Note what became of one; the last one wakes the caller."""
+        """Note what became of one; with the last one the caller is told."""
         self.outcomes[position] = outcome
         self.open -= 1
         if not self.open:
-            self.settled.notify()
+            self.notify()
+
+    @property
+    def settled(self) -> list[WriteOutcome[Task]]:
+        """What became of all, in their order."""
+        return [outcome for outcome in self.outcomes if outcome is not None]
 
 
 @attrs.frozen(eq=False)

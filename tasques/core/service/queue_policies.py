@@ -65,6 +65,11 @@ class QueuePolicies:
         self._read()
         return self._known
 
+    def are_fresh(self) -> bool:
+        """Whether they were read lately, as they are while somebody asks."""
+        now = self._asked_at = self._runtime.monotonic()
+        return now - self._read_at < _STALE_SECONDS
+
     def ensure_fresh(self) -> None:
         """
         Read them, unless that was done lately; to be called before tasks are claimed.
@@ -72,8 +77,7 @@ class QueuePolicies:
         Raises:
             StoreUnavailable: If they were never read, and cannot be.
         """
-        now = self._asked_at = self._runtime.monotonic()
-        if now - self._read_at < _STALE_SECONDS:
+        if self.are_fresh():
             return
         try:
             self._read()

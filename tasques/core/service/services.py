@@ -7,6 +7,7 @@ import attrs
 from tasques.core.service.claims import ClaimDispatcher
 from tasques.core.service.clock import ClockWatch
 from tasques.core.service.defaults import Defaults
+from tasques.core.service.group_commit import HandIn
 from tasques.core.service.health import Health
 from tasques.core.service.meter import Meter
 from tasques.core.service.operator_service import OperatorService
@@ -18,7 +19,12 @@ from tasques.core.service.task_service import TaskService
 
 @attrs.frozen(kw_only=True)
 class Services:
-    """What a front, HTTP or other, calls; all of it may be called from several threads."""
+    """
+    What a front, HTTP or other, calls; all of it may be called from several threads.
+
+    Attributes:
+        hand_in: Has writes done that nobody waits for; None where they are done at once in any case.
+    """
 
     tasks: TaskService
     claims: ClaimDispatcher
@@ -30,3 +36,4 @@ class Services:
     clock: ClockWatch
     reaper: Reaper
     meter: Meter
+    hand_in: HandIn | None = None

@@ -15,7 +15,7 @@ import attrs
 
 from tasques.core import errors
 from tasques.core.json_object import JsonObject
-from tasques.core.ports import ArchiveStore, Runtime, TaskStore
+from tasques.core.ports import ArchiveStore, Runtime, TaskStore, Write, WriteOutcome
 from tasques.core.queues import QueueName, WorkerId
 from tasques.core.service.batches import Batches, Outcome
 from tasques.core.service.changes import Change, Complete, Fail, Report, Unclaim
@@ -24,7 +24,7 @@ from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.meter import Meter
 from tasques.core.service.settlement import Settlement, present
 from tasques.core.service.task_writer import TaskWriter
-from tasques.core.tasks import ClaimId, NewTask, StoredTask, TaskKey
+from tasques.core.tasks import ClaimId, NewTask, StoredTask, Task, TaskKey
 from tasques.core.values import Duration
 
 #: A creation is not held for long: its producer can repeat it, and held ones would take the places
@@ -38,6 +38,22 @@ class FoundTask:
 
     stored: StoredTask
     is_archived: bool = False
+
+
+@attrs.frozen(eq=False)
+class Begun:
+    """
+    A creation or a change as far as it goes without waiting for anybody.
+
+    Attributes:
+        write: What is to be written; None if the task has to be read first.
+        end: Follows it to its end, from the outcome of a first try if there was one, and gives or raises
+            what the method does that it was begun for. Blocks, unless that outcome is ``Written``. To be
+            called once.
+    """
+
+    write: Write[Task] | None
+    end: Callable[[WriteOutcome[Task] | None], StoredTask]
 
 
 def _nobody(stored: StoredTask) -> None:
@@ -115,8 +131,22 @@ class TaskService:
             Vetoed: If a plugin's filter refuses it.
             Unavailable: If it could not be done, or not be known to be done, in time.
         """
+        return self.begin_create(new, idempotency_key=idempotency_key).end(None)
+
+    def begin_create(self, new: NewTask, *, idempotency_key: str | None = None) -> Begun:
+        """
+        What :meth:`create` does, up to the write; does not block, save where a filter of a plugin does
+        or queues are limited.
+
+        Raises:
+            InvalidInput, Vetoed, StoreUnavailable: As :meth:`create`.
+        """
         creating = self._writer.begin(Creation(new=new, idempotency_key=idempotency_key))
-        return self._writer.create(creating, deadline=self._deadline(self._creation_patience))
+        deadline = self._deadline(self._creation_patience)
+        return Begun(
+            creating.write,
+            lambda first: self._writer.create(creating, deadline=deadline, first=first),
+        )
 
     def create_many(self, creations: Sequence[Creation]) -> Sequence[Outcome]:
         """
@@ -267,12 +297,19 @@ class TaskService:
             TaskNotFound, TaskNotClaimed, TaskNotOwned, ReportFromThePast, VersionConflict,
             MalformedTask, Unavailable: As their names say.
         """
+        return self.begin_change(change).end(None)
+
+    def begin_change(self, change: Change) -> Begun:
+        """What :meth:`change` does, up to the write or to what has to be read; does not block."""
         deadline = self._deadline(self._patience)
         asked = self._writer.asked(change)
-        decision = self._writer.decide_on_held(asked) or self._writer.decide(
-            asked, self._read(change.key, deadline)
-        )
-        return self._writer.change(asked, decision, deadline=deadline)
+        write = self._writer.decide_on_held(asked)
+
+        def end(first: WriteOutcome[Task] | None) -> StoredTask:
+            decision = write or self._writer.decide(asked, self._read(change.key, deadline))
+            return self._writer.change(asked, decision, deadline=deadline, first=first)
+
+        return Begun(write, end)
 
     def _deadline(self, patience: Duration) -> float:
         return self._runtime.monotonic() + patience.seconds
