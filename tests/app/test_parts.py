@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -341,17 +339,3 @@ def test_memory_needs_no_thread() -> None:
         app.done(task)
         # What earlier tests left may end at any time.
         assert set(threading.enumerate()) <= before
-
-
-def test_an_application_over_memory_needs_neither_server_nor_cluster() -> None:
-    """Their libraries are extras, and are not looked for."""
-    program = (
-        "import sys; from tasques import Tasques; Tasques().create('a', 'b'); print(*sys.modules)"
-    )
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert "tasques.app.facade" in loaded
-    assert not {"falcon", "waitress", "elasticsearch", "elastic_transport"} & set(loaded)
-    # Nor what else it takes time to load: HTTP's ways and the looking for plugins.
-    assert not {"http.client", "email", "httpcore", "pluggy", "tasques.client.client"} & set(loaded)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -142,19 +140,6 @@ def test_a_flag_that_goes_elsewhere_says_where(capsys: pytest.CaptureFixture[str
         "tasques: --yes goes with cancel, retry, expire, delay, reprioritise, not with queues",
         "tasques: write: tasques get QUEUE ID; tasques help get has more",
     ]
-
-
-def test_help_does_not_wait_for_what_it_does_not_need():
-    """Asking a server is imported when a server is asked."""
-    code = (
-        "import sys; from tasques.cli import main; assert main(['help', 'list']) == 0; "
-        "print(sorted({'http.client', 'ssl', 'msgspec', 'tasques.cli.remote'} & sys.modules.keys()))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-
-    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_a_slip_of_the_pen_is_corrected(capsys: pytest.CaptureFixture[str]):
