@@ -13,7 +13,7 @@ from tests.processes.wire import Connection, ask, eventually, fill_waiting_place
 from tools.tasques_server import TasquesServer
 
 #: Far beyond what any request takes, and far below what a claim waits.
-POLL_SECONDS = 120
+POLL_SECONDS = 600
 CLAIM = {"queues": ["quiet"], "block_for": f"{POLL_SECONDS}s"}
 
 
