@@ -8,13 +8,12 @@ which the author of that write can recognise it later.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 import attrs
 
 
-@attrs.frozen(order=True)
-class Version:
+class Version(NamedTuple):
     """
     Which write of a document this is; every write gives a greater one.
 

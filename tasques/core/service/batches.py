@@ -47,6 +47,9 @@ _PAUSE_SECONDS: Final = 0.5
 #: How long after the deadline what is in doubt is still looked into, where that leads to something.
 _LATE_SECONDS: Final = 2.0
 
+#: Outcomes that leave a doubt. A union written where it is asked for would be made for each item.
+_IN_DOUBT: Final = (Unknown, Conflict, Exists)
+
 Place = TypeVar("Place")
 
 
@@ -254,7 +257,7 @@ class Batches:
         give_up_at = deadline + _LATE_SECONDS
         for place in places:
             first = tried[place]
-            is_in_doubt = isinstance(first, Unknown | Conflict | Exists)
+            is_in_doubt = isinstance(first, _IN_DOUBT)
             if is_in_doubt and self._runtime.monotonic() >= give_up_at:
                 outcomes[place] = self._writer.give_up(first)
                 continue
