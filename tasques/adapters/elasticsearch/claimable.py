@@ -24,6 +24,7 @@ from tasques.adapters.elasticsearch.queries import (
 )
 from tasques.adapters.elasticsearch.scan import ANYWAY
 from tasques.adapters.elasticsearch.search import LONGEST_NAMES, Body, Search, Searcher
+from tasques.adapters.elasticsearch.shown_again import ShownAgain
 from tasques.core.errors import StoreUnavailable
 from tasques.core.ports import ClaimableQuery, Runtime
 from tasques.core.queues import QueueName
@@ -47,6 +48,7 @@ class ClaimableSearcher:
         self._searcher = searcher
         self._narrowing = Narrowing(runtime)
         self._short = _Short(runtime)
+        self._shown_again = ShownAgain(searcher.stored)
 
     def find(self, queries: Sequence[ClaimableQuery]) -> Sequence[Sequence[StoredTask]]:
         """As of :meth:`~tasques.core.ports.TaskStore.find_claimable`."""
@@ -126,6 +128,7 @@ class ClaimableSearcher:
             limit=_limit(query),
             is_narrow=is_narrow,
             has_order=has_order,
+            read=self._shown_again.stored,
         )
 
     def _indices(self, query: ClaimableQuery) -> tuple[str, ...]:

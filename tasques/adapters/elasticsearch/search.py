@@ -63,6 +63,7 @@ class Search:
         limit: So many tasks are enough.
         is_narrow: Whether it looks only where most likely enough is found.
         has_order: Whether it sorts what it finds. One that does not has a single page.
+        read: Reads a hit in place of the searcher.
         is_full: Whether there may be more behind the last page.
         found: Tasks so far, in the order of the search.
         took: Milliseconds that Elasticsearch spent on it.
@@ -76,6 +77,7 @@ class Search:
     but: tuple[str, ...] = ()
     is_narrow: bool = False
     has_order: bool = True
+    read: Callable[[Hit], StoredTask | None] | None = None
     is_full: bool = False
     took: int = 0
     _size: int = 0
@@ -186,8 +188,9 @@ class Searcher:
     def _take(self, search: Search, result: SearchAnswer) -> bool:
         """Add what *result* holds to *search*; whether it wants another page."""
         search.took += result.took
+        read = search.read or self.stored
         for hit in result.hits.hits:
-            stored = self.stored(hit)
+            stored = read(hit)
             if stored is not None and search.wanted(stored.document):
                 search.found.append(stored)
         return search.wants_more(result.hits.hits)
