@@ -7,10 +7,11 @@ A caller may bring its own, so that one id runs through the logs of several serv
 from __future__ import annotations
 
 import logging
-import os
 import re
 from contextvars import ContextVar
 from typing import Final
+
+from tasques.runtime import new_id
 
 # Short and plain, since it comes back in a header and goes into logs.
 _SANE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
@@ -20,7 +21,7 @@ _current: Final[ContextVar[str | None]] = ContextVar("tasques_request_id", defau
 
 def begin(brought: str | None) -> str:
     """The id for a request that begins: the one *brought*, if it is sane, or a new one."""
-    chosen = brought if brought and _SANE.fullmatch(brought) else os.urandom(16).hex()
+    chosen = brought if brought and _SANE.fullmatch(brought) else new_id()
     _current.set(chosen)
     return chosen
 

@@ -35,6 +35,8 @@ from tasques.core.values import Duration
 #: nothing, at most. With 1,000 it is 18 ms.
 _FEW_WAITERS: Final = 100
 _BREATHER_SECONDS: Final = 0.000_02
+#: Beyond so many, too, it is asked only so often who is still there.
+_LET_GO_SECONDS: Final = 1.0
 #: How often a round serves those who lost a race from the next candidates.
 _TRIES_PER_ROUND: Final = 4
 
@@ -78,6 +80,7 @@ class Rounds:
         self.line = WaitingLine()
         self.last = 0
         self.is_over = False
+        self._let_go_at = float("-inf")
         lag = store.traits.visibility_lag
         self.rivalries = Rivalries(runtime)
         period = search_period(lag)
@@ -99,17 +102,30 @@ class Rounds:
 
     def run(self) -> None:
         """Do one."""
-        with self._lock:
-            gone = [waiter for waiter in self.line if not waiter.is_connected()]
-            for waiter in gone:
-                self.close(waiter)
-        for waiter in gone:
-            waiter.deliver(())  # nobody reads it, but a thread may be waiting for it
+        self._let_go()
         self._serve(before_search=True)
         # What the search has shown counts in this round, however long a busy machine takes from here
         # to there: those who look once would be answered with nothing.
         self._serve(shown_at=self._search())
         self._answer_overdue()
+
+    def _let_go(self) -> None:
+        """
+        Drop those whose callers are gone; where many wait, not in every round.
+
+        They wanted tasks that others may have, and nobody else is to be held up by asking a thousand.
+        Whoever is to be served is asked in any case.
+        """
+        with self._lock:
+            at = self._runtime.monotonic()
+            if len(self.line) > _FEW_WAITERS and at < self._let_go_at:
+                return
+            self._let_go_at = at + _LET_GO_SECONDS
+            gone = [waiter for waiter in self.line if not waiter.is_connected()]
+            for waiter in gone:
+                self.close(waiter)
+        for waiter in gone:
+            waiter.deliver(())  # nobody reads it, but a thread may be waiting for it
 
     def close(self, waiter: Waiter) -> bool:
         """Let nothing more be delivered to *waiter*; whether that was still open."""
@@ -229,7 +245,9 @@ class Rounds:
         waiters = [
             waiter
             for waiter in self.line
-            if waiter.request.queues in served and served[waiter.request.queues][not waiter.looked]
+            if waiter.request.queues in served
+            and served[waiter.request.queues][not waiter.looked]
+            and waiter.is_connected()
         ]
         return allot(
             waiters, self.candidates, self._policies, self._runtime, at=at, may_look=before_search
