@@ -16,7 +16,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, NoReturn, TypeAlias, cast
+from typing import Final, NoReturn, TypeAlias
 
 import attrs
 
@@ -205,24 +205,26 @@ def _compact_if_plain(value: Mapping[str, object]) -> str | None:
 
 def _is_plain(value: object, depth: int) -> bool:
     """Whether *value* is made of what JSON has, and nothing of it comes near a limit."""
-    kind = type(value)
-    if kind is int:
-        return abs(cast(int, value)) < _PLAIN_INTEGER
-    if kind is float:
-        return math.isfinite(cast(float, value))
-    if kind is dict:
-        members = cast("dict[object, object]", value)
-        if not all(type(key) is str for key in members):
+    if type(value) is int:
+        return abs(value) < _PLAIN_INTEGER
+    if type(value) is float:
+        return math.isfinite(value)
+    if type(value) is dict:
+        if not all(type(key) is str for key in value):
             return False
-        items: Iterable[object] = members.values()
-    elif kind is list:
-        items = cast("list[object]", value)
+        items: Iterable[object] = value.values()
+    elif type(value) is list:
+        items = value
     else:
-        return kind in _PLAIN_TYPES
+        return type(value) in _PLAIN_TYPES
     if depth == 0:
         return False
-    for item in items:  # noqa: SIM110 - a generator for each list costs half as much again
-        if type(item) not in _PLAIN_TYPES and not _is_plain(item, depth - 1):
+    # A generator for each list costs half as much again, and a call for each number twice as much.
+    for item in items:
+        if type(item) is int:
+            if abs(item) >= _PLAIN_INTEGER:
+                return False
+        elif type(item) not in _PLAIN_TYPES and not _is_plain(item, depth - 1):
             return False
     return True
 

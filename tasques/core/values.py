@@ -97,6 +97,9 @@ class Duration:
     def __lt__(self, other: Duration) -> bool:
         return self.nanoseconds < other.nanoseconds
 
+    def __le__(self, other: Duration) -> bool:
+        return self.nanoseconds <= other.nanoseconds
+
     def __str__(self) -> str:
         """Go's canonical form: hours, minutes, seconds; below a second the largest fitting unit."""
         return _duration_text(self.nanoseconds)
@@ -220,6 +223,9 @@ class Instant:
 
     def __lt__(self, other: Instant) -> bool:
         return self.nanoseconds < other.nanoseconds
+
+    def __le__(self, other: Instant) -> bool:
+        return self.nanoseconds <= other.nanoseconds
 
     def __str__(self) -> str:
         """RFC 3339 in UTC, with as many decimals as it needs, nine at most."""

@@ -354,8 +354,16 @@ def _bounded(about: About, attribute: attrs.Attribute[Any], converter: Converter
             _refuse("required", "must not be empty")
         return converted
 
-    # What has no bounds is only converted.
-    return hook if required or _has_bounds(about) else convert
+    def present(value: Any, kind: Any) -> Any:
+        converted = convert(value, kind)
+        if converted is None:
+            _refuse("required", "must not be empty")
+        return converted
+
+    if _has_bounds(about):
+        return hook
+    # What has no bounds need not be asked for its type.
+    return present if required else convert
 
 
 def _has_bounds(about: About) -> bool:
