@@ -107,18 +107,26 @@ def test_a_search_asks_for_what_all_who_wait_want_and_more(
     assert sorted(query.limit for query in store.queries) == [2000, 10_000]
 
 
-@pytest.mark.parametrize(("wanted", "limit"), [(1000, 16), (10, 10), (1, 4)])
+@pytest.mark.parametrize(
+    ("size", "wanted", "limit"),
+    [
+        pytest.param(2**20, 1000, 16, id="sixteen MiB"),
+        pytest.param(2**16, 1000, 256, id="sixteen MiB of smaller ones"),
+        pytest.param(2**16, 100, 100, id="what is wanted, and nothing for later claims"),
+        pytest.param(2**13, 200, 256, id="what is wanted, and some"),
+        pytest.param(2**13, 100, 200, id="as much again"),
+    ],
+)
 def test_an_answer_is_bounded_in_bytes(
-    store: ScriptedStore, runtime: Still, wanted: int, limit: int
+    store: ScriptedStore, runtime: Still, size: int, wanted: int, limit: int
 ) -> None:
-    """Where tasks are large, a search asks for fewer, and for the sake of later claims for few."""
+    """Where tasks are large, a search asks for fewer, above all for the sake of later claims."""
     fill(store, "t")
     large = attrs.evolve(store.ready[0].document, args=None, context=None)
-    size = 2**20
     store.ready[0] = Stored(document=large, version=store.ready[0].version)
     dispatcher = ClaimDispatcher(store, runtime)
     dispatcher.register(
-        request(amount=wanted, min_amount=1 if wanted == 1 else 2, block_for=LONG),
+        request(amount=wanted, min_amount=2, block_for=LONG),
         lambda answer: None,
     )
     dispatcher._schedule.answered(
@@ -130,6 +138,23 @@ def test_an_answer_is_bounded_in_bytes(
     runtime.sleep(1)
     dispatcher.step()
     assert [query.limit for query in store.queries] == [limit]
+
+
+def test_what_is_taken_and_shown_still_hides_nothing(store: ScriptedStore, runtime: Still) -> None:
+    """A search asks for so many more, beyond any bound of what it shows for later claims."""
+    dispatcher = ClaimDispatcher(store, runtime)
+    dispatcher.register(request(amount=2000, min_amount=2, block_for=LONG), lambda answer: None)
+    dispatcher._schedule.answered(
+        [ClaimableQuery(queues=(MAIL,), now=runtime.wall(), limit=1)],
+        [[]],
+        [News(new=0, over=700)],
+        0.0,
+    )
+    dispatcher._schedule.note_taken((MAIL,), 1500)
+    runtime.sleep(1)
+    dispatcher.step()
+    (query,) = store.queries
+    assert query.limit == 2 * 2**20 // 1000 + 700 + 1500
 
 
 class _Sized:

@@ -32,9 +32,9 @@ _SMALLEST_SEARCH: Final = 50
 _LARGEST_SEARCH: Final = 10_000
 #: An answer should not be larger than that, by what tasks of these queues took so far.
 _LARGEST_ANSWER_BYTES: Final = 16 * 2**20
-#: Nor larger than that for the sake of those who come later. Read, an answer takes four times as much,
-#: and searches are made several times a second.
-_USUAL_ANSWER_BYTES: Final = 4 * 2**20
+#: What it shows for the sake of those who come later is not to take more. Read, it takes four times
+#: as much, and searches are made several times a second.
+_LARGEST_SURPLUS_BYTES: Final = 2 * 2**20
 
 
 @attrs.frozen
@@ -158,15 +158,15 @@ class SearchSchedule:
         is_used_up = self._is_used_up(queues, search)
         fresh = search.names if is_used_up and at >= self._fresh.next_at else ()
         # As much again as was taken since the last one: what a busy queue needs until the next.
-        limit = 2 * max(wanted, search.taken)
+        surplus = int(_LARGEST_SURPLUS_BYTES / search.mean_bytes)
+        limit = max(wanted, min(2 * max(wanted, search.taken), surplus))
         if not fresh:
             # They are shown still, and must not hide what is behind them.
             limit += search.over + search.taken
         limit = max(limit * self._servers(search.names or queues), _SMALLEST_SEARCH)
-        usual = max(wanted, int(_USUAL_ANSWER_BYTES / search.mean_bytes))
         most = max(int(_LARGEST_ANSWER_BYTES / search.mean_bytes), 1)
         return ClaimableQuery(
-            queues=queues, now=now, limit=min(limit, usual, most, _LARGEST_SEARCH), fresh=fresh
+            queues=queues, now=now, limit=min(limit, most, _LARGEST_SEARCH), fresh=fresh
         )
 
     def _servers(self, queues: QueueSet) -> int:
