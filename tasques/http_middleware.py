@@ -148,6 +148,8 @@ class HttpMiddleware:
             that is sent; not at all if the server ends before.
         failing: What happens to a request when *on_request* raises. What it gave may raise, and
             changes nothing then.
+        waits: Whether *on_request*, or what it gives, may wait for anything, as for another server or a
+            file. If none does, the thread that does all the I/O calls them, which makes a request cheaper.
 
     Raises:
         InvalidInput: If *on_request* cannot be called with a request.
@@ -156,3 +158,4 @@ class HttpMiddleware:
     name: str
     on_request: OnRequest = attrs.field(validator=_takes_a_request)
     failing: Failing = Failing.OPEN
+    waits: bool = True

@@ -36,6 +36,8 @@ from tasques.settings.kinds import Address
 
 if TYPE_CHECKING:
     from tasques.adapters.neighbours import UdpNeighbours
+    from tasques.core.service.filters import Filter
+    from tasques.http_middleware import HttpMiddleware
     from tasques.server.front import Front
     from tasques.server.options import ServerOptions
 
@@ -106,9 +108,7 @@ def _serve_here(
         )
         options = attrs.evolve(
             server_options(settings),
-            # Else a request may have to wait before its write is handed in.
-            at_once=not (let_pass or around or settings.queues.allow or settings.queues.max)
-            and node.services.hand_in is not None,
+            at_once=node.services.hand_in is not None and not _may_wait(settings, let_pass, around),
         )
         front = Front(
             create_app(
@@ -125,6 +125,14 @@ def _serve_here(
         raise
     with rare_collections():
         return _serve_until_told(node, front, settings.shutdown_timeout, announce, told)
+
+
+def _may_wait(
+    settings: Settings, let_pass: Sequence[Filter], around: Sequence[HttpMiddleware]
+) -> bool:
+    """Whether a request may have to wait for somebody before its write is handed in."""
+    limits_queues = bool(settings.queues.allow or settings.queues.max)
+    return limits_queues or bool(let_pass) or any(each.waits for each in around)
 
 
 def server_options(settings: Settings) -> ServerOptions:

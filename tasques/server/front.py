@@ -110,7 +110,10 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             super().add_task(task)
 
     def add_answer(self, channel: Channel) -> None:
-        """Have a connection served by the I/O thread, which waits for nobody."""
+        """Have a connection served by the I/O thread, unless a plugin may wait as it is answered."""
+        if not self._at_once:
+            self.add_task(channel)
+            return
         is_first = not self._answers
         self._answers.append(channel)
         # One wake-up for all that come until it looks.

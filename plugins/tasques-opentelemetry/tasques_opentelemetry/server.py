@@ -47,7 +47,8 @@ class OpenTelemetryPlugin:
         """Have a span for each request."""
         provider = self._tracer_provider or tracer_provider(self._options)
         spans = RequestSpans(provider.get_tracer(NAME))
-        return [HttpMiddleware(name="opentelemetry", on_request=spans.on_request)]
+        # Spans are sent by a thread of the provider's own.
+        return [HttpMiddleware(name="opentelemetry", on_request=spans.on_request, waits=False)]
 
 
 plugin: Final = OpenTelemetryPlugin()
