@@ -56,9 +56,14 @@ class Committers:
             # Its caches are the warmest.
             self._idle.pop().notify()
         elif self._count < self._limit:
+            try:
+                self._runtime.spawn("committer", self._run)
+            except RuntimeError:
+                # Threads have run out; whoever calls next tries again.
+                _log.exception("no thread is to be had for what was handed in")
+                return
             self._is_called = True
             self._count += 1
-            self._runtime.spawn("committer", self._run)
 
     def _run(self) -> None:
         wake = self._runtime.condition(self._lock)

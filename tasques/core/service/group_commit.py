@@ -92,8 +92,9 @@ class GroupCommit(StoreLayer):
         self._flying: set[Hashable] = set()
         self._last_taken = 0
         self._reads = GroupRead(store, runtime)
-        # Settled, and not told yet.
+        # Settled, and not told yet; and whether none of those tells them who are at work.
         self._to_tell: deque[Callable[[], None]] = deque()
+        self._is_nobody_telling = False
         self._committers = Committers(
             runtime,
             self._lock,
@@ -241,10 +242,16 @@ class GroupCommit(StoreLayer):
     def _have_told(self) -> None:
         """Leave to a committer what those are to be told who handed in and whose writes are settled."""
         if self._to_tell:
+            self._is_nobody_telling = True
             self._committers.call()
 
     def _next_job(self) -> Callable[[], None] | None:
-        """What a committer is to do; what gets others further first."""
+        """What a committer is to do."""
+        if self._is_nobody_telling:
+            # First, as a batch may be long under way; another one takes what could leave meanwhile.
+            self._is_nobody_telling = False
+            self._pass_on()
+            return self._tell
         batch = self._next_batch((self._main, *self._lanes.values()))
         if batch is None:
             return self._tell if self._to_tell else None
