@@ -22,7 +22,7 @@ def assert_accounted_for(result: Result) -> None:
 def test_every_task_on_memory(start: Start) -> None:
     """No task is lost, none is held by two workers at once, each ends as planned; backoffs, too."""
     server = start(QUICK_REAPER)
-    result = account(Options(urls=[server.url], tasks=TASKS, limit_seconds=240))
+    result = account(Options(urls=[server.url], tasks=TASKS, limit_seconds=900))
     assert_accounted_for(result)
     counts = result.judgement.counts
     assert all(
@@ -41,7 +41,7 @@ def test_every_task_on_two_servers_sharing_an_elasticsearch(
     settings = {**on_elasticsearch, **QUICK_REAPER}
     servers = [start(settings), start(settings)]
     options = Options(
-        urls=[server.url for server in servers], tasks=TASKS, limit_seconds=240, waits=False
+        urls=[server.url for server in servers], tasks=TASKS, limit_seconds=900, waits=False
     )
     assert_accounted_for(account(options))
 
@@ -58,7 +58,7 @@ def test_servers_share_queues(start: Start, on_elasticsearch: dict[str, str]) ->
     one, other = start(on_elasticsearch), start(on_elasticsearch)
     task = {"queue": "shared", "kind": "send", "id": "a"}
     assert ask(one.url, "POST", "/tasques", task).status == 201
-    claim = {"queues": ["shared"], "block_for": "20s"}
+    claim = {"queues": ["shared"], "block_for": "50s"}
     (claimed,) = ask(other.url, "POST", "/tasques/claims", claim).json
     assert claimed["id"] == "a"
     assert _state(one, "a") == "claimed"
@@ -73,7 +73,7 @@ def test_a_worker_at_one_server_gets_what_comes_in_at_another(
     """A claim that waits already does not need the creation to come in at its own server."""
     one, other = start(on_elasticsearch), start(on_elasticsearch)
     with Connection(one.url) as waiting:
-        claim = {"queues": ["shared"], "block_for": "25s"}
+        claim = {"queues": ["shared"], "block_for": "50s"}
         waiting.request("POST", "/tasques/claims", claim)
         task = {"queue": "shared", "kind": "send", "id": "a"}
         assert ask(other.url, "POST", "/tasques", task).status == 201

@@ -32,7 +32,7 @@ def test_a_server_that_is_killed_loses_and_doubles_nothing(
     options = Options(
         urls=[one.url, other.url],
         tasks=400,
-        limit_seconds=300,
+        limit_seconds=900,
         undisturbed=False,
         spare_attempts=20,
         timeout_seconds=8,
@@ -82,7 +82,7 @@ def test_readiness_follows_elasticsearch(
     ids = [f"kept-{number}" for number in range(50)]
     for id in ids:
         assert ask(server.url, "POST", "/tasques", {**TASK, "id": id}).status == 201
-    claim = {"queues": ["mail"], "block_for": "20s", "amount": 5}
+    claim = {"queues": ["mail"], "block_for": "50s", "amount": 5}
     held = [task["id"] for task in ask(server.url, "POST", "/tasques/claims", claim).json]
     assert held
     own_node.kill()
@@ -126,7 +126,7 @@ def test_a_claim_that_waits_outlives_a_restart_of_elasticsearch(
         assert "retry-after" in answer.headers
     else:
         assert [task["id"] for task in answer.json] in ([], ["a"])
-    claim = {"queues": ["mail"], "block_for": "20s"}
+    claim = {"queues": ["mail"], "block_for": "50s"}
     if answer.status == 503 or not answer.json:
         (task,) = ask(server.url, "POST", "/tasques/claims", claim).json
         assert (task["id"], task["attempted"]) == ("a", 1)
@@ -151,7 +151,7 @@ def test_load_over_a_restart_of_elasticsearch_loses_and_doubles_nothing(
     options = Options(
         urls=[server.url],
         tasks=300,
-        limit_seconds=300,
+        limit_seconds=900,
         undisturbed=False,
         spare_attempts=20,
         timeout_seconds=15,

@@ -72,7 +72,7 @@ def test_they_share_tasks(two: TasquesServer) -> None:
     with paused(first):
         assert ask(two.url, "POST", "/tasques", {**TASK, "id": "x"}).status == 201
     with paused(second):
-        claim = {"queues": ["mail"], "block_for": "20s"}
+        claim = {"queues": ["mail"], "block_for": "50s"}
         (claimed,) = ask(two.url, "POST", "/tasques/claims", claim).json
         assert claimed["id"] == "x"
         assert ask(two.url, "PUT", "/tasques/done/mail/x", {}).status == 200

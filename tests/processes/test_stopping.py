@@ -119,7 +119,7 @@ def test_writes_under_way_are_settled(
     """
     server = start({**on_own_node, "shutdown_timeout": "30s"})
     assert ask(server.url, "POST", "/tasques", {**TASK, "id": "first"}).status == 201
-    claim = {"queues": ["mail"], "block_for": "10s"}
+    claim = {"queues": ["mail"], "block_for": "50s"}
     assert len(ask(server.url, "POST", "/tasques/claims", claim).json) == 1
     with contextlib.ExitStack() as stack:
         creating = [stack.enter_context(Connection(server.url)) for _ in range(10)]

@@ -24,7 +24,7 @@ def one_life(connection: Connection, number: int) -> list[float]:
     for method, target, body, expected in (
         ("POST", "/tasques", {"queue": "busy", "kind": "send", "id": str(number)}, 201),
         ("GET", f"/tasques/{path}", None, 200),
-        ("POST", "/tasques/claims", {"queues": ["busy"], "block_for": "20s"}, 200),
+        ("POST", "/tasques/claims", {"queues": ["busy"], "block_for": "50s"}, 200),
         ("PUT", f"/tasques/reports/{path}", {}, 200),
         ("PUT", f"/tasques/done/{path}", {}, 200),
         ("GET", "/health/ready", None, 200),

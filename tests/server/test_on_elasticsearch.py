@@ -85,7 +85,7 @@ def test_the_id_of_a_claim_is_stored(served: Served) -> None:
     """Another server knows it; where it was lost the worker alone decides."""
     api, store = served.api, served.backend.tasks
     api.create(id="x")
-    (claimed,) = api.claim(block_for="10s")
+    (claimed,) = api.claim(block_for="60s")
     assert api.call("GET", "/tasques/mail/x").json == claimed
     other = {"X-TASQUES-CLAIM-ID": "other"}
     path = "/tasques/reports/mail/x"
@@ -102,7 +102,7 @@ def test_an_archived_task_is_found(served: Served) -> None:
     api, backend = served.api, served.backend
     assert api.call("GET", "/tasques/mail/x?archived=true").status_code == 404
     api.create(id="x")
-    api.claim(block_for="10s")
+    api.claim(block_for="60s")
     done = api.call("PUT", "/tasques/done/mail/x", {"data": {"ok": True}}, worker="w1").json
     (stored,) = backend.tasks.get([KEY])
     assert isinstance(stored, Stored)
@@ -140,7 +140,7 @@ def test_operators_on_queues(served: Served) -> None:
         api.call("POST", "/queues/mail/tasks/t2/reprioritise", {"priority": 9}).status_code == 200
     )
     assert "paused_at" not in api.call("POST", "/queues/mail/resume").json
-    claimed = api.claim(amount=3, min_amount=2, block_for="10s")
+    claimed = api.claim(amount=3, min_amount=2, block_for="60s")
     assert [task["id"] for task in claimed] == ["t2", "t0"]
     served.refresh()
     (queue,) = api.call("GET", "/queues").json["queues"]
@@ -171,7 +171,7 @@ def test_many_at_once(served: Served) -> None:
     claimed: list[dict[str, Any]] = []
     while len(claimed) < 5:
         # What was written meanwhile is lost to the claim that met it, and there for the next.
-        claimed += api.claim(queues=[], amount=5, block_for="10s")
+        claimed += api.claim(queues=[], amount=5, block_for="60s")
     ends = [
         {"queue": task["queue"], "id": task["id"], "action": action, "claim_id": task["claim_id"]}
         for task, action in zip(
