@@ -218,10 +218,12 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         Whether the I/O thread takes the request over that is to be served now; for the listener.
 
         It does so when it is through with the bytes that it takes: waitress holds a lock until then.
-        Another thread that has just ended the request before may ask too; the answer is the same.
+        Not what another thread asks for meanwhile: that one may have to wait.
         """
-        self._is_due = self._is_receiving
-        return self._is_due
+        is_its_own = self._is_receiving and threading.get_ident() == self.server.io_thread
+        if is_its_own:
+            self._is_due = True
+        return is_its_own
 
     def _begin(self) -> None:
         """Serve a request on this thread, if it will not be kept; else have it served."""
@@ -230,6 +232,12 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             return
         self.requests[0].is_at_once = True
         self.service()
+
+    def _flush_outbufs_below_high_watermark(self) -> None:
+        """Wait until the client has read most of what it was sent; not on the thread that sends it."""
+        is_much = self.total_outbufs_len > self.adj.outbuf_high_watermark
+        if is_much and threading.get_ident() != self.server.io_thread:
+            super()._flush_outbufs_below_high_watermark()
 
     # ------------------------------------------------------------- requests that are parked
 
@@ -275,6 +283,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def _tell_of_the_end(self, request: Request) -> None:
         # waitress asks nothing of the application on behalf of a client that is gone; but it holds
         # what it has for the request until it is served again.
+        if request.environment is not None:
+            # There is nobody left to wait for.
+            request.environment.pop(PARKING, None)
         try:
             self.task_class(self, request).service()
         except ClientDisconnected:

@@ -30,8 +30,9 @@ from tasques.server.waiting import WaitingClaims
 _PARKED_CLAIM: Final = "tasques.parked_claim"
 #: How long past its deadline a claim waits for a search that hangs.
 _GRACE_SECONDS: Final = 5.0
-#: An answer with more tasks is made by a thread, beside all others.
+#: An answer with more tasks, or larger ones, is made by a thread, beside all others.
 _SMALL_ANSWER: Final = 20
+_SMALL_BYTES: Final = 64 * 1024
 
 
 class ClaimsResource:
@@ -136,8 +137,7 @@ class ParkedClaim:
                 return False
             self._answer = answer
         self.free_place()
-        is_small = isinstance(answer, Unavailable) or len(answer) <= _SMALL_ANSWER
-        self._parking.resume(By.THE_IO_THREAD if is_small else By.A_THREAD)
+        self._parking.resume(By.THE_IO_THREAD if _is_small(answer) else By.A_THREAD)
         return True
 
     def tasks(self) -> Sequence[StoredTask]:
@@ -152,6 +152,15 @@ class ParkedClaim:
         if isinstance(self._answer, Unavailable):
             raise self._answer
         return self._answer
+
+
+def _is_small(answer: ClaimAnswer) -> bool:
+    if isinstance(answer, Unavailable):
+        return True
+    return (
+        len(answer) <= _SMALL_ANSWER
+        and sum(stored.document.approximate_bytes for stored in answer) <= _SMALL_BYTES
+    )
 
 
 def _is_connected(request: falcon.Request) -> Callable[[], bool]:

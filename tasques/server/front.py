@@ -83,6 +83,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         self._is_closed = False
         self._closing = threading.Lock()
         self._answers: deque[Channel] = deque()
+        self._is_called_to_answer = False
         super().__init__(*args, **kwargs)
 
     def pull_trigger(self) -> None:
@@ -114,19 +115,23 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         if not self._at_once:
             self.add_task(channel)
             return
-        is_first = not self._answers
         self._answers.append(channel)
-        # One wake-up for all that come until it looks.
-        if is_first:
+        # One wake-up for all that come until it looks; it forgets the call before it does.
+        if not self._is_called_to_answer:
+            self._is_called_to_answer = True
             self._wake()
 
     def answer(self) -> bool:
         """On the I/O thread: serve what was added, for a while; whether there is more."""
+        self._is_called_to_answer = False
         until = time.monotonic() + _ANSWERING_SECONDS
         while self._answers and time.monotonic() < until:
             channel = self._answers.popleft()
-            if channel.requests:  # none if the server is closed meanwhile
-                channel.service()
+            try:
+                if channel.requests:  # none if the server is closed meanwhile
+                    channel.service()
+            except Exception:  # noqa: BLE001 - the others have to be answered as well
+                _log.exception("an answer failed unexpectedly")
         return bool(self._answers)
 
     def _wake(self) -> None:

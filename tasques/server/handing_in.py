@@ -23,7 +23,7 @@ from tasques.server.parking import By, Parking, begin_parking
 
 #: In the environment of a request whose write was begun.
 _HANDED_IN: Final = "tasques.handed_in"
-#: A larger body is read by a thread, beside all others: some 20 µs a KiB.
+#: A larger body is read, and a larger answer made, by a thread, beside all others: some 20 µs a KiB.
 _QUICK_BYTES: Final = 16 * 1024
 _QUICK_CHANGES: Final = (
     ("PUT", "/tasques/done/"),
@@ -96,5 +96,11 @@ class _HandedIn:
     def take(self, outcomes: Sequence[WriteOutcome[Task]]) -> None:
         """Have the request served again."""
         (self.outcome,) = outcomes
-        is_plain = isinstance(self.outcome, Written)
-        self._parking.resume(By.THE_IO_THREAD if is_plain else By.A_THREAD)
+        self._parking.resume(By.THE_IO_THREAD if _is_plain(self.outcome) else By.A_THREAD)
+
+
+def _is_plain(outcome: WriteOutcome[Task]) -> bool:
+    """Whether nothing is left but to say so, in few words."""
+    return (
+        isinstance(outcome, Written) and outcome.stored.document.approximate_bytes <= _QUICK_BYTES
+    )

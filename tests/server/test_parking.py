@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from time import perf_counter
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -35,7 +36,9 @@ from tests.server.wire import Wire
 Serve = Callable[..., Front]
 
 ANY = {"queues": [], "block_for": "60s"}
-STORED: Any = {"not": "encodable"}
+#: Nobody looks at more of it.
+STORED: Any = SimpleNamespace(document=SimpleNamespace(approximate_bytes=900))
+LARGE: Any = SimpleNamespace(document=SimpleNamespace(approximate_bytes=2**20))
 
 
 class Claims:
@@ -228,6 +231,7 @@ def test_a_wait_ends_once() -> None:
         (StoreUnavailable("on holiday"), By.THE_IO_THREAD),
         ([STORED], By.THE_IO_THREAD),
         ([STORED] * 1000, By.A_THREAD),
+        ([LARGE], By.A_THREAD),
     ],
 )
 def test_a_long_answer_gets_a_thread(answer: ClaimAnswer, by: By) -> None:

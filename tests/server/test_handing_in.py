@@ -1,0 +1,452 @@
+"""Requests whose write is under way hold no thread, and are answered as ever."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import attrs
+import pytest
+
+from tasques.core.ports import Conflict, Rejected, Unknown, Write, WriteOutcome
+from tasques.core.service.claims import ClaimDispatcher
+from tasques.core.service.group_commit import GroupCommit
+from tasques.core.service.held_tasks import HeldTasks
+from tasques.core.service.store_layer import StoreLayer
+from tasques.core.service.task_service import TaskService
+from tasques.core.tasks import Task
+from tasques.server.app import create_app
+from tasques.server.bodies import BodyBudgetMiddleware
+from tasques.server.front import Front
+from tasques.server.handing_in import is_quick
+from tasques.server.options import ServerOptions
+from tests.server.conftest import HandClock, World, make_world
+from tests.server.test_drain import Draining
+from tests.server.test_socket_claims import until
+from tests.server.wire import PATIENCE_SECONDS, Answer, Wire
+
+Serve = Callable[..., Front]
+
+TASK = {"queue": "mail", "kind": "send"}
+AT_ONCE = {"queues": ["mail"], "block_for": "0s"}
+#: Of requests that the I/O thread leaves to others.
+LARGE = {"text": "x" * 20_000}
+
+
+class HeldUp(StoreLayer):
+    """
+    A store that a test holds up, or answers for.
+
+    Attributes:
+        slow: Queues of which no write gets on while the gate is shut.
+        script: Asked first; an outcome in place of the store's, or None.
+        batches: The ids of what was written together.
+    """
+
+    def __init__(self, store: Any) -> None:
+        super().__init__(store)
+        self.slow: set[str] = set()
+        self.gate = threading.Event()
+        self.script: Callable[[Write[Task]], WriteOutcome[Task] | None] = lambda write: None
+        self.batches: list[list[str]] = []
+
+    def write(self, writes: Sequence[Write[Task]]) -> Sequence[WriteOutcome[Task]]:
+        self.batches.append([write.document.id for write in writes])
+        if any(write.document.queue in self.slow for write in writes):
+            assert self.gate.wait(PATIENCE_SECONDS)
+        return [self.script(write) or super(HeldUp, self).write([write])[0] for write in writes]
+
+
+class Served:
+    """
+    A server whose writes go together, and what it did with each request.
+
+    Attributes:
+        passes: Method and path of whatever the application was asked, and the thread that did.
+    """
+
+    def __init__(self, world: World, serve: Serve, *, at_once: bool = True, **options: Any) -> None:
+        self.store = HeldUp(world.backend.tasks)
+        self.commit = GroupCommit(self.store, world.clock)
+        self.held = HeldTasks(world.clock)
+        self.is_prepared = True
+        self.claims = ClaimDispatcher(
+            self.commit,
+            world.clock,
+            is_prepared=lambda: self.is_prepared,
+            held=self.held,
+            hand_in=self.commit.hand_in,
+        )
+        tasks = TaskService(self.commit, world.clock, on_waiting=self.claims.offer, held=self.held)
+        services = attrs.evolve(
+            world.services, tasks=tasks, claims=self.claims, hand_in=self.commit.hand_in
+        )
+        self.passes: list[tuple[str, str, str]] = []
+        app = create_app(services, ServerOptions(**options))
+
+        def noting(environ: dict[str, Any], start_response: Any) -> Any:
+            thread = threading.current_thread().name.partition("-")[0]
+            self.passes.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], thread))
+            return app(environ, start_response)
+
+        self.front = serve(noting, at_once=at_once, **options)
+
+    def threads(self, path: str) -> list[str]:
+        """Who served requests for *path*, one after the other."""
+        return [thread for _, each, thread in self.passes if each.startswith(path)]
+
+    def hold_up(self, queue: str = "mail") -> None:
+        """Let no write of *queue* get on."""
+        self.store.gate.clear()
+        self.store.slow.add(queue)
+
+    def let_on(self) -> None:
+        self.store.slow.clear()
+        self.store.gate.set()
+
+    def call_held_up(self, wire: Wire, method: str, path: str, body: object) -> Answer:
+        """A call whose write is let on once the I/O thread has gone on to something else."""
+        batches_so_far = len(self.store.batches)
+        self.hold_up()
+        wire.request(method, path, body)
+        until(lambda: len(self.store.batches) > batches_so_far)
+        with Wire(self.front) as other:
+            assert other.call("GET", "/health/live").status == 200
+        self.let_on()
+        return wire.answer()
+
+    def until_under_way(self, id: str) -> None:
+        until(lambda: any(id in batch for batch in self.store.batches))
+
+
+@pytest.fixture
+def served(world: World, serve: Serve) -> Iterator[Served]:
+    made = Served(world, serve)
+    yield made
+    made.let_on()
+    made.claims.close()
+
+
+def claimed(wire: Wire, worker: str = "w1") -> dict[str, Any]:
+    (task,) = wire.call(
+        "POST", "/tasques/claims", {**AT_ONCE, "block_for": "60s"}, worker=worker
+    ).json
+    found: dict[str, Any] = task
+    return found
+
+
+# ---------------------------------------------------------------------------- who serves it
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "size", "expected"),
+    [
+        ("POST", "/tasques", 100, True),
+        ("POST", "/tasques", 16 * 1024, True),
+        ("POST", "/tasques", 16 * 1024 + 1, False),
+        ("POST", "/tasques/claims", 100, True),
+        ("PUT", "/tasques/done/mail/1", 100, True),
+        ("PUT", "/tasques/failed/mail/1", 100, True),
+        ("PUT", "/tasques/reports/mail/1", 100, True),
+        ("DELETE", "/tasques/claims/mail/1", 0, True),
+        ("POST", "/tasques/create-many", 100, False),
+        ("POST", "/tasques/finish-many", 100, False),
+        ("GET", "/tasques/mail/1", 0, False),
+        ("PUT", "/tasques", 100, False),
+        ("POST", "/tasques/done/mail/1", 100, False),
+        ("DELETE", "/tasques/done/mail/1", 0, False),
+        ("GET", "/health/live", 0, False),
+        ("POST", "/recurring_tasques", 100, False),
+    ],
+)
+def test_what_is_quick(method: str, path: str, size: int, expected: bool) -> None:
+    """Whatever goes as far as its write without asking anybody, and is small."""
+    assert is_quick(method, path, size) is expected
+
+
+def test_a_write_holds_no_thread(served: Served) -> None:
+    """Begun and answered by the thread that does the I/O; the write is a committer's."""
+    with Wire(served.front) as wire:
+        assert served.call_held_up(wire, "POST", "/tasques", {**TASK, "id": "x"}).status == 201
+        assert served.threads("/tasques") == ["front", "front"]
+        claimed(wire)
+        served.passes.clear()
+        for verb in ("reports", "done"):
+            path = f"/tasques/{verb}/mail/x"
+            assert served.call_held_up(wire, "PUT", path, {"data": {}}).status == 200
+        assert served.threads("/tasques") == ["front"] * 4
+
+
+def test_what_has_to_be_read_first_gets_a_thread(served: Served) -> None:
+    """A task that was not claimed here; its body is read anew."""
+    with Wire(served.front) as wire:
+        answer = wire.call("PUT", "/tasques/done/mail/nowhere", {"data": {"a": 1}})
+        assert answer.status == 404
+        assert served.threads("/tasques/done") == ["front", "waitress"]
+
+
+def test_a_large_body_gets_a_thread(served: Served) -> None:
+    """And its answer is made by one; nobody else's request waits for that."""
+    with Wire(served.front) as wire:
+        answer = wire.call("POST", "/tasques", {**TASK, "args": LARGE})
+        assert (answer.status, answer.json["args"]) == (201, LARGE)
+        assert served.threads("/tasques") == ["waitress", "waitress"]
+
+
+def test_a_claim_waits_for_policies_on_a_thread(served: Served) -> None:
+    """With the body that it came with."""
+    with Wire(served.front) as wire:
+        wire.call("POST", "/tasques", {**TASK, "id": "x"})
+        wire.call("POST", "/tasques", {"queue": "other", "kind": "send"})
+        served.is_prepared = False
+        served.passes.clear()
+        assert claimed(wire)["id"] == "x"
+        assert served.threads("/tasques")[:2] == ["front", "waitress"]
+
+
+# ----------------------------------------------------------------------- the same answers
+
+
+CALLS: Sequence[tuple[str, str, object, str]] = (
+    ("POST", "/tasques", {**TASK, "id": "a"}, "w1"),
+    ("POST", "/tasques", {**TASK, "id": "a"}, "w1"),
+    ("POST", "/tasques", {"queue": "mail"}, "w1"),
+    ("POST", "/tasques", {**TASK, "kind": 7, "priority": "high"}, "w1"),
+    ("POST", "/tasques", {**TASK, "id": "b", "args": LARGE}, "w1"),
+    ("POST", "/tasques", [1, 2], "w1"),
+    ("PUT", "/tasques/done/mail/a", {}, "w1"),
+    ("PUT", "/tasques/done/mail/none", {}, "w1"),
+    (
+        "POST",
+        "/tasques/claims",
+        {**AT_ONCE, "block_for": "60s", "amount": 2, "min_amount": 2},
+        "w1",
+    ),
+    ("POST", "/tasques/claims", {"amount": "many"}, "w1"),
+    ("PUT", "/tasques/reports/mail/a", {"data": {"at": 1}}, "w1"),
+    ("PUT", "/tasques/reports/mail/a", {"data": 3}, "w1"),
+    ("PUT", "/tasques/done/mail/a", {}, "somebody-else"),
+    ("PUT", "/tasques/failed/mail/a", {"data": {"why": "so"}}, "w1"),
+    ("PUT", "/tasques/failed/mail/a", {"data": {"why": "so"}}, "w1"),
+    ("DELETE", "/tasques/claims/mail/b", None, "somebody-else"),
+    ("DELETE", "/tasques/claims/mail/b?run_in=bogus", None, "w1"),
+    ("DELETE", "/tasques/claims/mail/b", None, "w1"),
+    ("PUT", "/tasques/done/mail/b", {"data": LARGE}, "w1"),
+    ("PUT", "/tasques/done/mail/b", None, "w1"),
+    ("GET", "/tasques/mail/a", None, "w1"),
+    ("GET", "/tasques/mail/b", None, "w1"),
+)
+
+
+def said(answer: Answer) -> tuple[int, object]:
+    """What does not differ between two servers that are asked the same."""
+    return answer.status, without(answer.json, {"claim_id", "run_at", "times_out_at"})
+
+
+def without(value: object, names: set[str]) -> object:
+    if isinstance(value, dict):
+        return {name: without(each, names) for name, each in value.items() if name not in names}
+    return [without(each, names) for each in value] if isinstance(value, list) else value
+
+
+def ask_all(front: Front) -> list[tuple[int, object]]:
+    with Wire(front) as wire:
+        return [
+            said(wire.call(method, path, body, worker=worker))
+            for method, path, body, worker in CALLS
+        ]
+
+
+def test_every_answer_is_as_without(world: World, serve: Serve) -> None:
+    """Whether a request is begun at once, by a thread, or waits for its write: the same is said."""
+    expected = ask_all(serve(create_app(world.services, ServerOptions())))
+    assert {status for status, _ in expected} >= {200, 201, 400, 403, 404, 409}
+    for at_once in (True, False):
+        served = Served(make_world(HandClock()), serve, at_once=at_once)
+        assert ask_all(served.front) == expected
+        served.claims.close()
+
+
+def test_a_request_keeps_the_id_that_it_brought(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the answer and in its one line of the log, however often it was served."""
+    caplog.set_level(logging.DEBUG, "tasques.access")
+    with Wire(served.front) as wire:
+        answer = wire.call("POST", "/tasques", TASK, headers={"X-Request-Id": "mine"})
+        assert answer.headers["x-request-id"] == "mine"
+    lines = [record for record in caplog.records if getattr(record, "path", "") == "/tasques"]
+    assert [line.__dict__["request_id"] for line in lines] == ["mine"]
+
+
+def test_a_race_that_is_lost_is_decided_anew(served: Served) -> None:
+    """By a thread, as it takes a read; and what was to be done is done."""
+    with Wire(served.front) as wire:
+        wire.call("POST", "/tasques", {**TASK, "id": "x"})
+        claimed(wire)
+        first = iter([Conflict()])
+        served.store.script = lambda write: next(first, None)
+        served.passes.clear()
+        answer = wire.call("PUT", "/tasques/done/mail/x", {"data": {"n": 1}})
+        assert (answer.status, answer.json["state"]) == (200, "done")
+        assert served.threads("/tasques/done") == ["front", "waitress"]
+
+
+@pytest.mark.parametrize("doubt", [Unknown("no answer"), Rejected("too busy")])
+def test_a_doubt_is_followed(served: Served, doubt: WriteOutcome[Task]) -> None:
+    """A try that nothing is known of, or that was refused for now, is not the last one."""
+    first = iter([doubt])
+    served.store.script = lambda write: next(first, None)
+    with Wire(served.front) as wire:
+        answer = wire.call("POST", "/tasques", {**TASK, "id": "x"})
+        assert answer.status == 201
+        assert served.threads("/tasques") == ["front", "waitress"]
+        assert wire.call("GET", "/tasques/mail/x").status == 200
+
+
+# ------------------------------------------------------------------- several on one connection
+
+
+def bytes_of(method: str, path: str, body: object = None) -> bytes:
+    content = b"" if body is None else json.dumps(body).encode()
+    head = f"{method} {path} HTTP/1.1\r\nHost: t\r\nX-TASQUES-WORKER-ID: w1\r\n"
+    return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
+
+
+@pytest.mark.parametrize("is_held_up", [False, True])
+def test_several_in_one_go_are_answered_in_their_order(served: Served, is_held_up: bool) -> None:
+    """Quick ones, slow ones and wrong ones, whichever thread each of them gets."""
+    if is_held_up:
+        served.hold_up()
+    requests = [
+        bytes_of("POST", "/tasques", {**TASK, "id": "a"}),
+        bytes_of("GET", "/health/live"),
+        bytes_of("POST", "/tasques", {**TASK, "id": "b", "args": LARGE}),
+        bytes_of("POST", "/tasques", {**TASK, "id": "a"}),
+        bytes_of("POST", "/tasques", {"queue": 1}),
+        bytes_of("PUT", "/tasques/done/mail/none", {}),
+        bytes_of("POST", "/tasques", {**TASK, "id": "c"}),
+        bytes_of("GET", "/tasques/mail/c"),
+        bytes_of("POST", "/tasques", {**TASK, "id": "d"}),
+    ]
+    expected = [201, 200, 201, 409, 400, 404, 201, 200, 201]
+    with Wire(served.front) as wire:
+        wire.send(b"".join(requests))
+        if is_held_up:
+            served.until_under_way("a")
+            with Wire(served.front) as other:
+                assert other.call("GET", "/health/live").status == 200
+            served.let_on()
+        answers = [wire.answer() for _ in expected]
+    assert [answer.status for answer in answers] == expected
+    assert [answers[n].json["id"] for n in (0, 2, 6, 7, 8)] == ["a", "b", "c", "c", "d"]
+
+
+def test_many_connections_each_with_several(served: Served) -> None:
+    """Each gets the answers to its own."""
+
+    def produce(number: int) -> None:
+        ids = [f"p{number}-{n}" for n in range(20)]
+        with Wire(served.front) as wire:
+            for begin in range(0, 20, 4):
+                some = ids[begin : begin + 4]
+                wire.send(b"".join(bytes_of("POST", "/tasques", {**TASK, "id": id}) for id in some))
+                told[number] += [wire.answer().json["id"] for _ in some]
+        assert told[number] == ids
+        done.append(number)
+
+    told: dict[int, list[str]] = {number: [] for number in range(8)}
+    done: list[int] = []
+    threads = [threading.Thread(target=produce, args=(number,)) for number in told]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_SECONDS)
+    assert sorted(done) == list(told)
+
+
+# --------------------------------------------------------------------- while it is under way
+
+
+def test_a_store_that_hangs_holds_up_no_other_request(served: Served) -> None:
+    """More of them wait than there are threads; health is told, and other queues take tasks."""
+    served.hold_up("slow")
+    wires = [Wire(served.front) for _ in range(100)]
+    for number, wire in enumerate(wires):
+        wire.request("POST", "/tasques", {"queue": "slow", "kind": "send", "id": f"s{number}"})
+    served.until_under_way("s0")
+    with Wire(served.front) as other:
+        assert other.call("GET", "/health/live").status == 200
+        for _ in range(3):
+            assert other.call("POST", "/tasques", TASK).status == 201
+    served.let_on()
+    assert {wire.answer().status for wire in wires} == {201}
+    for wire in wires:
+        wire.close()
+
+
+def test_a_client_that_goes_leaves_nothing_behind(
+    world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its write takes place; the room that its body took is free, and it is counted once."""
+    budgets: list[BodyBudgetMiddleware] = []
+    init = BodyBudgetMiddleware.__init__
+
+    def noting(self: BodyBudgetMiddleware, limit: int) -> None:
+        init(self, limit)
+        budgets.append(self)
+
+    monkeypatch.setattr(BodyBudgetMiddleware, "__init__", noting)
+    caplog.set_level(logging.DEBUG, "tasques.access")
+    served = Served(world, serve)
+    served.hold_up()
+    wires = [Wire(served.front) for _ in range(5)]
+    for number, wire in enumerate(wires):
+        wire.request("POST", "/tasques", {**TASK, "id": f"x{number}"})
+    served.until_under_way("x0")
+    until(lambda: len(served.passes) == 5)
+    assert sum(each.in_flight for each in budgets) > 0
+    for wire in wires:
+        wire.vanish()
+    (listener,) = served.front._listeners
+    until(lambda: not listener.active_channels)
+    served.let_on()
+    until(lambda: sum(each.in_flight for each in budgets) == 0)
+    with Wire(served.front) as wire:
+        for number in range(5):
+            assert wire.call("GET", f"/tasques/mail/x{number}").status == 200
+    lines = [record for record in caplog.records if getattr(record, "path", "") == "/tasques"]
+    assert len(lines) == 5
+    served.claims.close()
+
+
+def test_what_is_under_way_when_the_server_stops_is_answered(served: Served) -> None:
+    """As the last answer on its connection."""
+    served.hold_up()
+    with Wire(served.front) as wire:
+        wire.request("POST", "/tasques", {**TASK, "id": "x"})
+        served.until_under_way("x")
+        draining = Draining(served.front)
+        until(lambda: all(each.is_draining for each in served.front._listeners))
+        served.let_on()
+        answer = wire.answer()
+        assert (answer.status, answer.headers["connection"].lower()) == (201, "close")
+        assert draining.result()
+
+
+def test_tasks_that_nobody_took_are_given_back_by_others(served: Served) -> None:
+    """A worker that went away: its task is there for the next."""
+    with Wire(served.front) as producer:
+        gone = Wire(served.front)
+        gone.request("POST", "/tasques/claims", {**AT_ONCE, "block_for": "60s"})
+        until(lambda: served.claims.waiting == 1)
+        served.hold_up()
+        producer.request("POST", "/tasques", {**TASK, "id": "x"})
+        served.until_under_way("x")
+        gone.vanish()
+        served.let_on()
+        assert producer.answer().status == 201
+        assert claimed(producer, "w2")["id"] == "x"
