@@ -28,6 +28,8 @@ from tasques.server.waiting import WaitingClaims
 
 #: In the environment of a claim that was parked.
 _PARKED_CLAIM: Final = "tasques.parked_claim"
+#: In the environment of one that was read.
+_WANTED: Final = "tasques.wanted_claim"
 #: How long past its deadline a claim waits for a search that hangs.
 _GRACE_SECONDS: Final = 5.0
 #: An answer with more tasks, or larger ones, is made by a thread, beside all others.
@@ -59,15 +61,23 @@ class ClaimsResource:
         parked: ParkedClaim | None = request.env.get(_PARKED_CLAIM)
         if parked is not None:
             return parked.tasks()
+        wanted = self._wanted(request)
         parking = begin_parking(request)
         if parking is not None and parking.is_at_once and not self._claims.takes_at_once():
             parking.move_to_thread()
-        worker = reading.worker_id(request)
-        wanted = claim_request(worker, reading.body(request, ClaimBody), self._defaults)
         if parking is None:
             with self._waiting.place(wanted.block_for):
                 return self._claims.claim(wanted, is_connected=_is_connected(request))
         return self._park(wanted, request, parking)
+
+    def _wanted(self, request: falcon.Request) -> ClaimRequest:
+        # A body can be read once, and is gone with its client.
+        wanted: ClaimRequest | None = request.env.get(_WANTED)
+        if wanted is None:
+            worker = reading.worker_id(request)
+            wanted = claim_request(worker, reading.body(request, ClaimBody), self._defaults)
+            request.env[_WANTED] = wanted
+        return wanted
 
     def _park(
         self, wanted: ClaimRequest, request: falcon.Request, parking: Parking

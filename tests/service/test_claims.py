@@ -456,3 +456,35 @@ def test_a_round_that_fails_unexpectedly_strands_nobody(
         dispatcher.offer(store.put(make_task("new")).stored)
         assert ids(waiting.result(timeout=60)) == ["new"]
     dispatcher.close()
+
+
+def test_the_loop_sleeps_by_what_is_so_when_it_lies_down(
+    store: ScriptedStore, dispatcher: ClaimDispatcher, runtime: QuickRuntime
+) -> None:
+    """
+    Not by what was so after its own round: who has come since, and had a round of its own, is
+    searched for again when that is due.
+    """
+    runtime.spawns = True
+    step = dispatcher.step
+    has_stepped, may_lie_down, has_come = threading.Event(), threading.Event(), threading.Event()
+
+    def dawdling_step() -> Duration:
+        pause = step()
+        if threading.current_thread().name == "claims" and not dispatcher.waiting:
+            has_stepped.set()
+            assert may_lie_down.wait(60)
+        return pause
+
+    dispatcher.step = dawdling_step  # type: ignore[method-assign]
+    # Somebody who is answered by the loop: it is there then, and nobody is left.
+    assert list(dispatcher.claim(request(block_for=Duration.of_seconds(0.1)))) == []
+    assert has_stepped.wait(60)
+    dispatcher.register(request(block_for=HOUR), lambda answer: has_come.set())
+    step()
+    assert dispatcher.waiting == 1
+    fill(store, "t1")
+    may_lie_down.set()
+    # The next search is due in a quarter of a second; nobody sleeps longer than a minute.
+    assert has_come.wait(30)
+    dispatcher.close()

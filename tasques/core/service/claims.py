@@ -375,7 +375,8 @@ class ClaimDispatcher:
         finally:
             with self._lock:
                 self._end_step()
-        return self._rounds.pause()
+        with self._lock:
+            return self._rounds.pause()
 
     def _end_step(self) -> None:
         self._stepping = False
@@ -398,11 +399,10 @@ class ClaimDispatcher:
     def _loop(self) -> None:
         while True:
             try:
-                pause = self.step()
+                self.step()
             except Exception:  # noqa: BLE001 - a later round must answer those who wait
                 _log.exception("a round of claims failed, and the next one is tried")
-                pause = _AFTER_ERROR
-                self._runtime.sleep(pause.seconds)
+                self._runtime.sleep(_AFTER_ERROR.seconds)
             with self._lock:
                 while self._stepping:  # a caller does
                     self._wake.wait()
@@ -410,7 +410,8 @@ class ClaimDispatcher:
                     self._has_loop = False
                     return
                 if not self._urgent:
-                    self._sleep(pause.seconds if self._waiters else None)
+                    # As it is now: since the loop's own round others may have come, and had one.
+                    self._sleep(self._rounds.pause().seconds if self._waiters else None)
 
     def _sleep(self, seconds: float | None) -> None:
         self._asleep_until = (

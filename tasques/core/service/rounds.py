@@ -144,19 +144,18 @@ class Rounds:
         return False
 
     def pause(self) -> Duration:
-        """How long until something is to be done, should nobody call before."""
-        with self._lock:
-            at = self._runtime.monotonic()
-            # Somebody whose time was over in this round, and was not answered, waits for a search.
-            next_moment = min(
-                self.line.next_deadline,
-                self.schedule.next_moment(self.line.groups.values()),
-                at + 60.0,
-            )
-            due = self.candidates.next_due
-            if due is not None:
-                next_moment = min(next_moment, at + due.since(self._runtime.wall()).seconds)
-            return Duration.of_seconds(max(next_moment - at, self._breather, 0.0))
+        """How long until something is to be done, should nobody call before; the lock is held."""
+        at = self._runtime.monotonic()
+        # Somebody whose time was over in this round, and was not answered, waits for a search.
+        next_moment = min(
+            self.line.next_deadline,
+            self.schedule.next_moment(self.line.groups.values()),
+            at + 60.0,
+        )
+        due = self.candidates.next_due
+        if due is not None:
+            next_moment = min(next_moment, at + due.since(self._runtime.wall()).seconds)
+        return Duration.of_seconds(max(next_moment - at, self._breather, 0.0))
 
     @property
     def _breather(self) -> float:
