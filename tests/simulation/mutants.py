@@ -52,6 +52,7 @@ from tasques.core.service.batches import Batches
 from tasques.core.service.candidates import Candidates
 from tasques.core.service.claims import ClaimDispatcher
 from tasques.core.service.clock import ClockWatch
+from tasques.core.service.committers import Committers
 from tasques.core.service.confirmation import Confirmation
 from tasques.core.service.election import Election
 from tasques.core.service.group_commit import GroupCommit
@@ -329,7 +330,76 @@ def passes_nothing_on(swap: Swap) -> None:
     swap(GroupCommit, "_pass_on", lambda self: None)
 
 
-@mutant("P21", "a batch waits until queues that are gone are there again")
+@mutant("P17", "who handed in is told what became of another's write")
+def tells_it_to_another(swap: Swap) -> None:
+    def tell(self: Any) -> None:
+        with self._lock:
+            due = list(self._to_tell)
+            self._to_tell.clear()
+        for one, other in zip(due, due[1:] + due[:1], strict=True):
+            (outcomes,) = one.args
+            one.func(*(other.args if len(other.args[0]) == len(outcomes) else one.args))
+
+    swap(GroupCommit, "_tell", tell)
+
+
+@mutant("P13", "of two who are to be told at once, one is not")
+def tells_one_only(swap: Swap) -> None:
+    right = GroupCommit._next_to_tell
+
+    def next_to_tell(self: Any) -> Any:
+        with self._lock:
+            if len(self._to_tell) > 1:
+                self._to_tell.popleft()
+        return right(self)
+
+    swap(GroupCommit, "_next_to_tell", next_to_tell)
+
+
+@mutant("P13", "a committer that sleeps is not called")
+def lets_committers_sleep(swap: Swap) -> None:
+    right = Committers.call
+    swap(Committers, "call", lambda self: None if self._idle else right(self))
+
+
+@mutant("P13", "whoever was called to commit is thought to be on its way for good")
+def forgets_who_came(swap: Swap) -> None:
+    right = Committers.call
+
+    def call(self: Any) -> None:
+        if not self.__dict__.setdefault("was_called", False):
+            right(self)
+        self.__dict__["was_called"] = True
+
+    swap(Committers, "call", call)
+
+
+@mutant("P17", "a write that was handed in is begun anew, whatever became of it")
+def ignores_first_outcomes(swap: Swap) -> None:
+    for name in ("begin_create", "begin_change"):
+        right = getattr(TaskService, name)
+
+        def begin(self: Any, *args: Any, right: Callable[..., Any] = right, **more: Any) -> Any:
+            begun = right(self, *args, **more)
+            return attrs.evolve(begun, end=lambda first: begun.end(None))
+
+        swap(TaskService, name, begin)
+
+
+@mutant("P13", "a task that has to be read is read where nobody may wait")
+def reads_where_nobody_may_wait(swap: Swap) -> None:
+    right = TaskService.begin_change
+
+    def begin_change(self: Any, change: Any) -> Any:
+        begun = right(self, change)
+        if begun.write is None:
+            self._settlement.read(change.key, deadline=0.0)
+        return begun
+
+    swap(TaskService, "begin_change", begin_change)
+
+
+@mutant("P21", "a batch waits until queues that are gone are there again", begin=300)
 def waits_for_what_is_gone(swap: Swap) -> None:
     right = GroupCommit.__init__
 
@@ -748,7 +818,7 @@ def accepts_any_copy(swap: Swap) -> None:
     swap(archiving.Archiver, "_copy", copy)
 
 
-@mutant("P7", "nobody looks for copies in older indices of the archive", begin=200)
+@mutant("P7", "nobody looks for copies in older indices of the archive", begin=400)
 def looks_in_the_newest_only(swap: Swap) -> None:
     right = core_archive.plan_copy
 

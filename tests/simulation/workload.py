@@ -21,6 +21,7 @@ from tasques.core.json_object import JsonObject
 from tasques.core.operations import Cancel, Delay, Reprioritise, Retry, TaskOperation
 from tasques.core.queues import QueueName, TaskId, WorkerId
 from tasques.core.recurring import CatchUp, RecurringTaskId, TaskDefinition
+from tasques.core.service.changes import Change, Complete, Fail, Report, Unclaim
 from tasques.core.service.recurring_service import NewRecurringTask, RecurringTaskChanges
 from tasques.core.service.services import Services
 from tasques.core.service.waiting import ClaimRequest
@@ -37,6 +38,8 @@ from tests.simulation.world import COMPLETION_DEADLINE, FAULTS_UNTIL, Answer, Se
 QUEUES: Final = (QueueName("mail"), QueueName("video"), QueueName("bills"))
 #: What a claim may take beyond its time: the dispatcher's grace.
 CLAIM_GRACE: Final = 5.0
+#: So often a write is waited for on a thread, and handed in else.
+_WAITING: Final = 0.4
 
 _SECONDS: Final = Duration.of_seconds
 
@@ -188,7 +191,15 @@ class Workload:
             self._judge_delay(request, new.queue)
             return stored
 
-        return world.call(me, server, request, create)
+        if self.random() < _WAITING:
+            return world.call(me, server, request, create)
+        return world.carry_out(
+            me,
+            server,
+            request,
+            lambda services: services.tasks.begin_create(new, idempotency_key=key),
+            lambda: self._judge_delay(request, new.queue),
+        )
 
     def _judge_delay(self, request: Request, queue: QueueName) -> None:
         world = self._world
@@ -359,7 +370,16 @@ class Workload:
             self._judge_delay(request, key.queue)
             return stored
 
-        return request, world.call(me, server, request, serve)
+        if self.random() < _WAITING:
+            return request, world.call(me, server, request, serve)
+        change = _change(finish, key, worker)
+        return request, world.carry_out(
+            me,
+            server,
+            request,
+            lambda services: services.tasks.begin_change(change),
+            lambda: self._judge_delay(request, key.queue),
+        )
 
     # ------------------------------------------------------------------------------- operators
 
@@ -442,6 +462,24 @@ def _is_task(answer: Answer) -> TypeGuard[StoredTask]:
 
 
 _OWNERS_VERBS: Final = ("create", "update", "update", "delete", "pause", "resume", "run_now")
+
+
+def _change(finish: Finish, key: TaskKey, worker: WorkerId) -> Change:
+    match finish.verb:
+        case "report":
+            return Report(key=key, worker=worker, data=finish.data)
+        case "done":
+            return Complete(key=key, worker=worker, data=finish.data)
+        case "failed":
+            return Fail(
+                key=key,
+                worker=worker,
+                data=finish.data,
+                retry_in=finish.retry_in,
+                give_up=finish.give_up,
+            )
+        case _:
+            return Unclaim(key=key, worker=worker, run_in=finish.retry_in)
 
 
 def _on_a_thread(wanted: ClaimRequest) -> Serve:

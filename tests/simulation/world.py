@@ -24,11 +24,13 @@ from tasques.core.service.batch_limits import BatchLimits
 from tasques.core.service.election import Election
 from tasques.core.service.group_commit import GroupCommit
 from tasques.core.service.services import Services
+from tasques.core.service.task_service import Begun
 from tasques.core.service.waiting import ClaimRequest
 from tasques.core.tasks import StoredTask, TaskKey
 from tasques.core.values import Duration
 from tasques.server.claiming import ParkedClaim
-from tasques.server.parking import By
+from tasques.server.handing_in import HandingIn
+from tasques.server.parking import PARKING, By, Parked, Parking
 from tasques.settings import Settings
 from tests.simulation.auditor import Auditor
 from tests.simulation.background_auditor import BackgroundAuditor
@@ -55,6 +57,8 @@ SLOTS_SETTLE_WITHIN: Final = 2 * LEASE + 3.0
 SLACK: Final = 4 * CALL_TIMEOUT + 1.0
 #: How long past its deadline the front lets a claim wait for a search that hangs.
 _GRACE_SECONDS: Final = 5.0
+#: Of the requests that may be served by the I/O thread, so many are; the others came as it was not free.
+_AT_ONCE: Final = 0.7
 #: One history in so many sends every document through the real codec.
 CODEC_EVERY: Final = 50
 #: One history in so many has a store whose searches show every write at once: there lone claims go
@@ -142,6 +146,13 @@ class _Wait:
         self.serve_again()
 
 
+@attrs.frozen(eq=False)
+class _Parkable:
+    """As much of an HTTP request as one that is parked needs: what is kept while it is."""
+
+    env: dict[str, object] = attrs.Factory(dict)
+
+
 @attrs.define(eq=False)
 class Server:
     """One incarnation of a server."""
@@ -193,7 +204,7 @@ class World:
         self.scheduler.on_crash = self._crashed
         self.scheduler.on_runaway = lambda: self.auditor.fail("P13", "it never comes to rest")
         self.scheduler.on_lock_held = lambda actor: self.auditor.fail(
-            "P13", f"{actor.name} calls the store while it holds a lock"
+            "P13", f"{actor.name} calls the store while it holds a lock, or where nobody may wait"
         )
         self.chance = Random(f"{seed}/world")
         self.servers: list[Server] = []
@@ -328,6 +339,58 @@ class World:
         self._start_on(server, request, lambda: self._conclude(server, request, call, serve))
         return self._await(server, request, call, stays)
 
+    def carry_out(
+        self,
+        client: Actor,
+        server: Server,
+        request: Request,
+        begin: Callable[[Services], Begun],
+        ended: Callable[[], None],
+    ) -> Answer:
+        """
+        A creation or a change that is handed in and parked as the front does it.
+
+        Args:
+            begin: Where this is done on the I/O thread, the store must not be called.
+            ended: Called when it is known what became of it, if it is well.
+        """
+        call = self._begin(client, server, request)
+        if call is None:
+            return None
+        handing_in, parkable = HandingIn(server.services.hand_in), _Parkable()
+        passes: list[bool] = []
+
+        def park() -> Parking:
+            return Parking(
+                lambda by: self._start_on(server, request, serve),
+                call.is_connected,
+                is_at_once=passes == [True],
+            )
+
+        def carried_out(services: Services, is_connected: object) -> StoredTask:
+            stored = handing_in.carry_out(
+                parkable,  # type: ignore[arg-type]
+                lambda: begin(services),
+            )
+            ended()
+            return stored
+
+        def serve() -> None:
+            passes.append(not passes and self.scheduler.random() < _AT_ONCE)
+            actor = self.scheduler.current
+            actor.holds += passes[-1]
+            try:
+                self._conclude(server, request, call, carried_out)
+            except Parked as parked:
+                if not parked.parking.leave():
+                    self._start_on(server, request, serve)
+            finally:
+                actor.holds -= passes[-1]
+
+        parkable.env[PARKING] = park
+        self._start_on(server, request, serve)
+        return self._await(server, request, call, math.inf)
+
     def claim(
         self,
         client: Actor,
@@ -341,6 +404,7 @@ class World:
         if call is None:
             return None
         claims = server.services.claims
+        is_at_once = self.scheduler.random() < _AT_ONCE
 
         def serve_again() -> None:
             self._conclude(server, request, call, lambda services, is_connected: parked.tasks())
@@ -353,7 +417,10 @@ class World:
                 claims.register(wanted, parked.deliver, call.is_connected)
             except errors.Unavailable as error:
                 parked.deliver(error)
-            claims.serve_at_once()
+            if is_at_once:
+                claims.serve_soon()
+            else:
+                claims.serve_at_once()
 
         def give_up() -> None:
             if not parked.is_answered and not server.node.dead:
