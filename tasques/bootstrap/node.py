@@ -140,7 +140,7 @@ def build(
         parts.store,
         runtime,
         policies=policies.known,
-        is_prepared=policies.are_fresh,
+        is_prepared=policies.stay_fresh,
         prepare=policies.ensure_fresh,
         gate=parts.clock.ensure_trusted,
         let_pass=parts.filters.claim,

@@ -112,6 +112,26 @@ def test_they_are_read_only_while_somebody_claims(store: _Store, runtime: FakeRu
     assert store.reads == before + 1
 
 
+def test_who_may_not_wait_is_told_a_moment_before_they_are_read(
+    store: _Store, runtime: FakeRuntime
+) -> None:
+    """So that nothing is read for a claim that follows soon after; and never read is not fresh."""
+    policies = QueuePolicies(store, runtime)
+    assert not policies.stay_fresh()
+    policies.ensure_fresh()
+    before = store.reads
+    answers = []
+    for _ in range(40):
+        may_go_on = policies.stay_fresh()
+        answers.append(may_go_on)
+        runtime.advance(Duration.of_seconds(0.1))
+        if may_go_on:
+            policies.ensure_fresh()
+            assert store.reads == before
+    assert answers == sorted(answers, reverse=True)
+    assert set(answers) == {True, False}
+
+
 def test_a_queue_that_is_there_may_always_be_used() -> None:
     """A new one has to fit a pattern, and find room."""
     runtime = FakeRuntime()

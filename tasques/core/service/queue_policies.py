@@ -23,6 +23,8 @@ from tasques.core.values import Duration, Instant
 POLL: Final = Duration.of_seconds(1)
 #: A claim waits for a new reading if the last one is older.
 _STALE_SECONDS: Final = 3.0
+#: Who may not wait goes by this: something may come between the question and the claim.
+_SOON_STALE_SECONDS: Final = 2.0
 #: For so long after a claim they are read in the background.
 _NEEDED_SECONDS: Final = 10.0
 _TRIES: Final = 20
@@ -69,6 +71,10 @@ class QueuePolicies:
         """Whether they were read lately, as they are while somebody asks."""
         now = self._asked_at = self._runtime.monotonic()
         return now - self._read_at < _STALE_SECONDS
+
+    def stay_fresh(self) -> bool:
+        """Whether they are, and for a moment yet: :meth:`ensure_fresh` would not block meanwhile."""
+        return self.are_fresh() and self._asked_at - self._read_at < _SOON_STALE_SECONDS
 
     def ensure_fresh(self) -> None:
         """
