@@ -368,6 +368,34 @@ def test_many_connections_each_with_several(served: Served) -> None:
     assert sorted(done) == list(told)
 
 
+def test_a_body_that_comes_bit_by_bit(served: Served) -> None:
+    """It is begun with its last byte; who asks whether to send the body is told so first."""
+    request = bytes_of("POST", "/tasques", {**TASK, "id": "x"})
+    head, _, body = request.partition(b"\r\n\r\n")
+    with Wire(served.front) as wire:
+        wire.send(head + b"\r\nExpect: 100-continue\r\n\r\n")
+        assert wire.answer().status == 100
+        wire.send(body[:5])
+        with Wire(served.front) as other:
+            assert other.call("GET", "/health/live").status == 200
+        assert served.threads("/tasques") == []
+        wire.send(body[5:])
+        assert (answer := wire.answer()).status == 201
+        assert answer.json["id"] == "x"
+
+
+def test_a_connection_that_is_to_end_ends_with_the_answer(served: Served) -> None:
+    """Whatever of it was made by the I/O thread."""
+    for version, more in (("1.1", "Connection: close\r\n"), ("1.0", "")):
+        request = bytes_of("POST", "/tasques", TASK).replace(
+            b"HTTP/1.1", f"HTTP/{version}".encode()
+        )
+        with Wire(served.front) as wire:
+            wire.send(request.replace(b"Host: t\r\n", f"Host: t\r\n{more}".encode()))
+            assert wire.answer().status == 201
+            assert wire.is_closed
+
+
 # --------------------------------------------------------------------- while it is under way
 
 
