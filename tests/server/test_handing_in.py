@@ -1,125 +1,23 @@
-"""Requests whose write is under way hold no thread, and are answered as ever."""
+"""Requests that are handed in are answered as ever, whichever thread does it."""
 
 from __future__ import annotations
 
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-import attrs
 import pytest
 
-from tasques.core.ports import Conflict, Rejected, Unknown, Write, WriteOutcome
-from tasques.core.service.claims import ClaimDispatcher
-from tasques.core.service.group_commit import GroupCommit
-from tasques.core.service.held_tasks import HeldTasks
-from tasques.core.service.store_layer import StoreLayer
-from tasques.core.service.task_service import TaskService
+from tasques.core.ports import Conflict, Rejected, Unknown, WriteOutcome
 from tasques.core.tasks import Task
 from tasques.server.app import create_app
-from tasques.server.bodies import BodyBudgetMiddleware
 from tasques.server.front import Front
 from tasques.server.handing_in import is_quick
 from tasques.server.options import ServerOptions
 from tests.server.conftest import HandClock, World, make_world
-from tests.server.test_drain import Draining
-from tests.server.test_socket_claims import until
+from tests.server.held_up import AT_ONCE, LARGE, TASK, Serve, Served, claimed
 from tests.server.wire import PATIENCE_SECONDS, Answer, Wire
-
-Serve = Callable[..., Front]
-
-TASK = {"queue": "mail", "kind": "send"}
-AT_ONCE = {"queues": ["mail"], "block_for": "0s"}
-#: Of requests that the I/O thread leaves to others.
-LARGE = {"text": "x" * 20_000}
-
-
-class HeldUp(StoreLayer):
-    """
-    A store that a test holds up, or answers for.
-
-    Attributes:
-        slow: Queues of which no write gets on while the gate is shut.
-        script: Asked first; an outcome in place of the store's, or None.
-        batches: The ids of what was written together.
-    """
-
-    def __init__(self, store: Any) -> None:
-        super().__init__(store)
-        self.slow: set[str] = set()
-        self.gate = threading.Event()
-        self.script: Callable[[Write[Task]], WriteOutcome[Task] | None] = lambda write: None
-        self.batches: list[list[str]] = []
-
-    def write(self, writes: Sequence[Write[Task]]) -> Sequence[WriteOutcome[Task]]:
-        self.batches.append([write.document.id for write in writes])
-        if any(write.document.queue in self.slow for write in writes):
-            assert self.gate.wait(PATIENCE_SECONDS)
-        return [self.script(write) or super(HeldUp, self).write([write])[0] for write in writes]
-
-
-class Served:
-    """
-    A server whose writes go together, and what it did with each request.
-
-    Attributes:
-        passes: Method and path of whatever the application was asked, and the thread that did.
-    """
-
-    def __init__(self, world: World, serve: Serve, *, at_once: bool = True, **options: Any) -> None:
-        self.store = HeldUp(world.backend.tasks)
-        self.commit = GroupCommit(self.store, world.clock)
-        self.held = HeldTasks(world.clock)
-        self.is_prepared = True
-        self.claims = ClaimDispatcher(
-            self.commit,
-            world.clock,
-            is_prepared=lambda: self.is_prepared,
-            held=self.held,
-            hand_in=self.commit.hand_in,
-        )
-        tasks = TaskService(self.commit, world.clock, on_waiting=self.claims.offer, held=self.held)
-        services = attrs.evolve(
-            world.services, tasks=tasks, claims=self.claims, hand_in=self.commit.hand_in
-        )
-        self.passes: list[tuple[str, str, str]] = []
-        app = create_app(services, ServerOptions(**options))
-
-        def noting(environ: dict[str, Any], start_response: Any) -> Any:
-            thread = threading.current_thread().name.partition("-")[0]
-            self.passes.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], thread))
-            return app(environ, start_response)
-
-        self.front = serve(noting, at_once=at_once, **options)
-
-    def threads(self, path: str) -> list[str]:
-        """Who served requests for *path*, one after the other."""
-        return [thread for _, each, thread in self.passes if each.startswith(path)]
-
-    def hold_up(self, queue: str = "mail") -> None:
-        """Let no write of *queue* get on."""
-        self.store.gate.clear()
-        self.store.slow.add(queue)
-
-    def let_on(self) -> None:
-        self.store.slow.clear()
-        self.store.gate.set()
-
-    def call_held_up(self, wire: Wire, method: str, path: str, body: object) -> Answer:
-        """A call whose write is let on once the I/O thread has gone on to something else."""
-        batches_so_far = len(self.store.batches)
-        self.hold_up()
-        wire.request(method, path, body)
-        until(lambda: len(self.store.batches) > batches_so_far)
-        with Wire(self.front) as other:
-            assert other.call("GET", "/health/live").status == 200
-        self.let_on()
-        return wire.answer()
-
-    def until_under_way(self, id: str) -> None:
-        until(lambda: any(id in batch for batch in self.store.batches))
 
 
 @pytest.fixture
@@ -128,14 +26,6 @@ def served(world: World, serve: Serve) -> Iterator[Served]:
     yield made
     made.let_on()
     made.claims.close()
-
-
-def claimed(wire: Wire, worker: str = "w1") -> dict[str, Any]:
-    (task,) = wire.call(
-        "POST", "/tasques/claims", {**AT_ONCE, "block_for": "60s"}, worker=worker
-    ).json
-    found: dict[str, Any] = task
-    return found
 
 
 # ---------------------------------------------------------------------------- who serves it
@@ -394,87 +284,3 @@ def test_a_connection_that_is_to_end_ends_with_the_answer(served: Served) -> Non
             wire.send(request.replace(b"Host: t\r\n", f"Host: t\r\n{more}".encode()))
             assert wire.answer().status == 201
             assert wire.is_closed
-
-
-# --------------------------------------------------------------------- while it is under way
-
-
-def test_a_store_that_hangs_holds_up_no_other_request(served: Served) -> None:
-    """More of them wait than there are threads; health is told, and other queues take tasks."""
-    served.hold_up("slow")
-    wires = [Wire(served.front) for _ in range(100)]
-    for number, wire in enumerate(wires):
-        wire.request("POST", "/tasques", {"queue": "slow", "kind": "send", "id": f"s{number}"})
-    served.until_under_way("s0")
-    with Wire(served.front) as other:
-        assert other.call("GET", "/health/live").status == 200
-        for _ in range(3):
-            assert other.call("POST", "/tasques", TASK).status == 201
-    served.let_on()
-    assert {wire.answer().status for wire in wires} == {201}
-    for wire in wires:
-        wire.close()
-
-
-def test_a_client_that_goes_leaves_nothing_behind(
-    world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Its write takes place; the room that its body took is free, and it is counted once."""
-    budgets: list[BodyBudgetMiddleware] = []
-    init = BodyBudgetMiddleware.__init__
-
-    def noting(self: BodyBudgetMiddleware, limit: int) -> None:
-        init(self, limit)
-        budgets.append(self)
-
-    monkeypatch.setattr(BodyBudgetMiddleware, "__init__", noting)
-    caplog.set_level(logging.DEBUG, "tasques.access")
-    served = Served(world, serve)
-    served.hold_up()
-    wires = [Wire(served.front) for _ in range(5)]
-    for number, wire in enumerate(wires):
-        wire.request("POST", "/tasques", {**TASK, "id": f"x{number}"})
-    served.until_under_way("x0")
-    until(lambda: len(served.passes) == 5)
-    assert sum(each.in_flight for each in budgets) > 0
-    for wire in wires:
-        wire.vanish()
-    (listener,) = served.front._listeners
-    until(lambda: not listener.active_channels)
-    served.let_on()
-    until(lambda: sum(each.in_flight for each in budgets) == 0)
-    with Wire(served.front) as wire:
-        for number in range(5):
-            assert wire.call("GET", f"/tasques/mail/x{number}").status == 200
-    lines = [record for record in caplog.records if getattr(record, "path", "") == "/tasques"]
-    assert len(lines) == 5
-    served.claims.close()
-
-
-def test_what_is_under_way_when_the_server_stops_is_answered(served: Served) -> None:
-    """As the last answer on its connection."""
-    served.hold_up()
-    with Wire(served.front) as wire:
-        wire.request("POST", "/tasques", {**TASK, "id": "x"})
-        served.until_under_way("x")
-        draining = Draining(served.front)
-        until(lambda: all(each.is_draining for each in served.front._listeners))
-        served.let_on()
-        answer = wire.answer()
-        assert (answer.status, answer.headers["connection"].lower()) == (201, "close")
-        assert draining.result()
-
-
-def test_tasks_that_nobody_took_are_given_back_by_others(served: Served) -> None:
-    """A worker that went away: its task is there for the next."""
-    with Wire(served.front) as producer:
-        gone = Wire(served.front)
-        gone.request("POST", "/tasques/claims", {**AT_ONCE, "block_for": "60s"})
-        until(lambda: served.claims.waiting == 1)
-        served.hold_up()
-        producer.request("POST", "/tasques", {**TASK, "id": "x"})
-        served.until_under_way("x")
-        gone.vanish()
-        served.let_on()
-        assert producer.answer().status == 201
-        assert claimed(producer, "w2")["id"] == "x"
