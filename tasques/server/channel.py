@@ -250,6 +250,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         # A thread may have to wait for a client that does not read what it was sent before.
         if by is By.A_THREAD or self.total_outbufs_len:
             self.server.add_task(self)
+        elif by is By.THIS_THREAD:
+            self.server.answer_here(self)
         else:
             self.server.add_answer(self)
 

@@ -121,6 +121,13 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             self._is_called_to_answer = True
             self._wake()
 
+    def answer_here(self, channel: Channel) -> None:
+        """Serve a connection on the caller's thread, unless a plugin may wait as it is answered."""
+        if not self._at_once:
+            self.add_task(channel)
+        elif channel.requests:  # none if the server is closed meanwhile
+            channel.service()
+
     def answer(self) -> bool:
         """On the I/O thread: serve what was added, for a while; whether there is more."""
         self._is_called_to_answer = False

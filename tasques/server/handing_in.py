@@ -52,6 +52,8 @@ class HandingIn:
 
     def __init__(self, hand_in: HandIn | None) -> None:
         self._hand_in = hand_in
+        # Whose writes are under way.
+        self._under_way: set[_HandedIn] = set()
 
     def carry_out(self, request: falcon.Request, begin: Callable[[], Begun]) -> StoredTask:
         """
@@ -73,9 +75,10 @@ class HandingIn:
             return begun.end(None)
         if begun.write is None and not parking.is_at_once:
             return begun.end(None)
-        handed_in = request.env[_HANDED_IN] = _HandedIn(parking, begun)
+        handed_in = request.env[_HANDED_IN] = _HandedIn(parking, begun, self._under_way)
         if begun.write is None:
             return parking.move_to_thread()
+        self._under_way.add(handed_in)
         self._hand_in([begun.write], handed_in.take)
         return parking.park()
 
@@ -88,15 +91,22 @@ class _HandedIn:
         outcome: Of its first try, if there was one.
     """
 
-    def __init__(self, parking: Parking, begun: Begun) -> None:
+    def __init__(self, parking: Parking, begun: Begun, under_way: set[_HandedIn]) -> None:
         self.begun = begun
         self.outcome: WriteOutcome[Task] | None = None
         self._parking = parking
+        self._under_way = under_way
 
     def take(self, outcomes: Sequence[WriteOutcome[Task]]) -> None:
         """Have the request served again."""
         (self.outcome,) = outcomes
-        self._parking.resume(By.THE_IO_THREAD if _is_plain(self.outcome) else By.A_THREAD)
+        # To wake the I/O thread for one alone would cost more than to answer here.
+        is_alone = len(self._under_way) == 1
+        self._under_way.discard(self)
+        if not _is_plain(self.outcome):
+            self._parking.resume(By.A_THREAD)
+        else:
+            self._parking.resume(By.THIS_THREAD if is_alone else By.THE_IO_THREAD)
 
 
 def _is_plain(outcome: WriteOutcome[Task]) -> bool:

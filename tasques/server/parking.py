@@ -36,6 +36,8 @@ class By(Enum):
     A_THREAD = auto()
     #: The one that does all the I/O: for answers that are made in no time.
     THE_IO_THREAD = auto()
+    #: The caller's, for such answers.
+    THIS_THREAD = auto()
 
 
 class Parked(BaseException):
