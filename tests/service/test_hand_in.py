@@ -16,6 +16,7 @@ from tasques.core.service import committers
 from tasques.core.service.batch_limits import BatchLimits
 from tasques.core.service.group_commit import GroupCommit
 from tasques.core.tasks import Task
+from tasques.core.values import ZERO, Duration
 from tasques.runtime import ThreadRuntime
 from tests.service.actors import CALL_TIMEOUT, ROUND_TRIP, SHARD_TIMEOUT, Actors, create
 from tests.service.conftest import ScriptedStore
@@ -319,6 +320,19 @@ def test_to_hand_in_waits_for_nobody() -> None:
         assert [type(outcome) for outcome in answered.wait()] == [Written, Conflict]
     # In one batch, on one thread: that is what it is for.
     assert [len(batch) for batch in threads.store.batches] == [1, 1, 190]
+
+
+def test_a_server_that_stops_waits_for_what_was_handed_in() -> None:
+    """For a while: what hangs for longer may be cut off."""
+    threads = Threads(BatchLimits(in_flight=1))
+    assert threads.commit.come_to_rest(within=ZERO)
+    gate = Gate(threads.store)
+    answered = [threads.hand_in([create(id)]) for id in ("t2", "t4")]
+    gate.wait_for_batch()
+    assert not threads.commit.come_to_rest(within=ZERO)
+    gate.let_through(2)
+    assert threads.commit.come_to_rest(within=Duration.of_seconds(PATIENCE))
+    assert [type(outcome) for each in answered for outcome in each.wait()] == [Written, Written]
 
 
 def test_a_store_that_fails_unexpectedly_leaves_nobody_in_the_dark(

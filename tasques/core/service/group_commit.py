@@ -29,7 +29,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from tasques.core.metrics import MetricFamily, MetricKind, Sample
 from tasques.core.ports import (
@@ -50,8 +50,12 @@ from tasques.core.service.lanes import Batch, Entry, Lane, Submission
 from tasques.core.service.queue_health import QueueHealth, Standing, Verdict, verdict
 from tasques.core.service.store_layer import StoreLayer
 from tasques.core.tasks import Task, TaskKey
+from tasques.core.values import Duration
 
 _log = logging.getLogger(__name__)
+
+#: How often a server that stops looks whether everything is settled.
+_REST_SECONDS: Final = 0.02
 
 #: Takes what became of writes that were handed in, in their order.
 Told: TypeAlias = Callable[[Sequence[WriteOutcome[Task]]], None]
@@ -156,6 +160,22 @@ class GroupCommit(StoreLayer):
             self._take_in(submission, writes)
             self._pass_on()
             self._have_told()
+
+    def come_to_rest(self, *, within: Duration) -> bool:
+        """
+        Wait until all that was handed in is settled and told; for a server that stops.
+
+        Returns:
+            Whether it is. What is not goes on, and may be cut off.
+        """
+        until = self._runtime.monotonic() + within.seconds
+        while True:
+            with self._lock:
+                if not (self._waiting_items or self._flying or self._to_tell):
+                    return True
+            if self._runtime.monotonic() >= until:
+                return False
+            self._runtime.sleep(_REST_SECONDS)
 
     def _take_in(self, submission: Submission, writes: Sequence[Write[Task]]) -> None:
         entries = [
