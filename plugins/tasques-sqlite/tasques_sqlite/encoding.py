@@ -17,6 +17,8 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
 from tasques.core.documents import Document, Version
 from tasques.core.json_object import JsonObject
+from tasques.core.queues import QueueName, TaskId
+from tasques.core.tasks import TaskKey
 from tasques.core.values import Duration, Instant
 
 T = TypeVar("T")
@@ -65,6 +67,8 @@ def _made() -> cattrs.Converter:
     converter.register_structure_hook(JsonObject, _json_object)
     converter.register_unstructure_hook(Version, lambda v: [v.primary_term, v.seq_no])
     converter.register_structure_hook(Version, lambda value, _: Version(*map(_integer, value)))
+    converter.register_unstructure_hook(TaskKey, lambda key: {"queue": key.queue, "id": key.id})
+    converter.register_structure_hook(TaskKey, _task_key)
     converter.register_unstructure_hook_factory(
         attrs.has,
         # What is not there is not written: most tasks lack most of what they could have.
@@ -81,6 +85,13 @@ def _integer(value: object) -> int:
     if type(value) is not int:
         raise ValueError("must be an integer")
     return value
+
+
+def _task_key(value: object, _: object) -> TaskKey:
+    match value:
+        case {"queue": str(queue), "id": str(id)}:
+            return TaskKey(QueueName(queue), TaskId(id))
+    raise ValueError("must name a queue and an id")
 
 
 def _json_object(value: object, _: object) -> JsonObject:
