@@ -217,21 +217,28 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         """
         Whether the I/O thread takes the request over that is to be served now; for the listener.
 
-        It does so when it is through with the bytes that it takes: waitress holds a lock until then.
-        Not what another thread asks for meanwhile: that one may have to wait.
+        What has just come it begins when it is through with the bytes that it takes: waitress holds a lock
+        until then. What came while another thread ended the request before, it begins soon. What was begun
+        already, and may have to wait, is not for it.
         """
-        is_its_own = self._is_receiving and threading.get_ident() == self.server.io_thread
-        if is_its_own:
+        if self._is_receiving and threading.get_ident() == self.server.io_thread:
             self._is_due = True
-        return is_its_own
+            return True
+        request: Request | None = next(iter(self.requests), None)
+        if request is None or request.environment is not None:
+            return False
+        request.is_at_once = self.server.serves_at_once(request)
+        if request.is_at_once:
+            self.server.add_answer(self)
+        return request.is_at_once
 
     def _begin(self) -> None:
-        """Serve a request on this thread, if it will not be kept; else have it served."""
-        if self.total_outbufs_len or not self.server.serves_at_once(self.requests[0]):
+        """Serve a request on this thread, if it waits for nobody; else have it served."""
+        if self.server.serves_at_once(self.requests[0]):
+            self.requests[0].is_at_once = True
+            self.service()
+        else:
             self.server.add_task(self)
-            return
-        self.requests[0].is_at_once = True
-        self.service()
 
     def _flush_outbufs_below_high_watermark(self) -> None:
         """Wait until the client has read most of what it was sent; not on the thread that sends it."""

@@ -204,6 +204,7 @@ class BusyListener(Server):
     def __init__(self) -> None:
         super().__init__()
         self.io_thread = threading.get_ident()
+        self.answers: list[Channel] = []
 
     def serves_at_once(self, request: object) -> bool:
         return True
@@ -211,6 +212,9 @@ class BusyListener(Server):
     def add_task(self, channel: Channel) -> None:
         if not channel.is_to_begin():
             self.tasks.append(channel)
+
+    def add_answer(self, channel: Channel) -> None:
+        self.answers.append(channel)
 
 
 @pytest.fixture
@@ -226,10 +230,27 @@ def at_once() -> Iterator[tuple[Channel, BusyListener, socket.socket]]:
 def test_what_comes_is_begun_by_the_thread_that_takes_it(
     at_once: tuple[Channel, BusyListener, socket.socket],
 ) -> None:
-    """The first of several; those behind it are a thread's, which may have to wait."""
+    """The first of several; the one behind it when it is its turn among all others."""
     channel, server, client = at_once
     channel.received(REQUEST + REQUEST)
     assert client.recv(4096).endswith(b"x" * 100)
+    assert (server.tasks, server.answers) == ([], [channel])
+    assert channel.requests[0].is_at_once
+
+
+def test_what_came_while_another_thread_answered_is_begun_by_the_io_thread(
+    at_once: tuple[Channel, BusyListener, socket.socket],
+) -> None:
+    """As it would be a moment later; not what was begun, and may have to wait."""
+    channel, server, _ = at_once
+    channel.received(REQUEST * 3)
+    server.answers.clear()
+    answering = threading.Thread(target=channel.service)
+    answering.start()
+    answering.join(PATIENCE)
+    assert (server.tasks, server.answers) == ([], [channel])
+    channel.requests[0].environment = {}
+    server.add_task(channel)
     assert server.tasks == [channel]
 
 
