@@ -33,11 +33,13 @@ from tasques.core.errors import TasquesError
 
 _log = logging.getLogger(__name__)
 
+_STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 #: What a child says once it serves; anything else is why it cannot.
 _SERVES: Final = b"+"
 
-#: Arranges that an event is set when this process is to stop.
-Told: TypeAlias = Callable[[threading.Event], None]
+#: Arranges that its argument is called when this process is to stop: by any thread, maybe more than
+#: once, and maybe by a signal that interrupts a call of it.
+Told: TypeAlias = Callable[[Callable[[], None]], None]
 #: Serves in a child until told to stop, having called the first argument; gives the exit status.
 Work: TypeAlias = Callable[[int, Callable[[], None], Told], int]
 
@@ -105,7 +107,7 @@ class Supervisor:
         """
         self._waker.setblocking(False)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _STOPPING:
             signal.signal(number, self._on_signal)
         signal.signal(signal.SIGCHLD, _nothing)
         self._vacant = dict.fromkeys(range(self._count), 0.0)
@@ -157,14 +159,16 @@ class Supervisor:
     def _fill(self) -> None:
         now = time.monotonic()
         for number, at in tuple(self._vacant.items()):
-            if at <= now and not self._is_stopping:
-                del self._vacant[number]
-                self._start(number)
+            if at <= now:
+                # A signal between the last look and the note of the child would miss the child.
+                signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+                if not self._is_stopping:
+                    del self._vacant[number]
+                    self._start(number)
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
 
     def _start(self, number: int) -> None:
         news, telling = os.pipe()
-        # A signal between the fork and the note of it would miss the child.
-        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
         pid = os.fork()
         if pid == 0:
             status = 1
@@ -176,7 +180,6 @@ class Supervisor:
                 os._exit(status)
         os.close(telling)
         self._children[pid] = _Child(number=number, pid=pid, news=news, began=time.monotonic())
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
 
     def _be_child(self, number: int, telling: int) -> int:
         signal.set_wakeup_fd(-1)
@@ -184,7 +187,7 @@ class Supervisor:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         # A terminal sends it to all, and the supervisor passes it on.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         os.close(self._life)
         for child in self._children.values():
             os.close(child.news)
@@ -201,13 +204,13 @@ class Supervisor:
             logging.shutdown()
         return 1
 
-    def _told(self, stop: threading.Event) -> None:
+    def _told(self, stop: Callable[[], None]) -> None:
         """In a child: SIGTERM, however often, and the end of the supervisor."""
-        signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+        signal.signal(signal.SIGTERM, lambda number, frame: stop())
 
         def watch() -> None:
             os.read(self._lifeline, 1)  # nobody writes there; it ends with the supervisor
-            stop.set()
+            stop()
 
         threading.Thread(target=watch, name="supervisor", daemon=True).start()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -165,15 +166,18 @@ def _refuse_unusable(backend: Backend) -> None:
         raise errors.StoreUnavailable("; ".join(f"{p.code}: {p.message}" for p in fatal))
 
 
-def _by_signals(stop: threading.Event) -> None:
+def _by_signals(stop: Callable[[], None]) -> None:
     """To stop is what SIGINT and SIGTERM say; the second time, at once."""
+    asked = 0
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
+        nonlocal asked
+        asked += 1
+        if asked > 1:
             # Asked twice: whatever is under way is safe to be cut off, that is what compare-and-set
             # and time-outs are for.
             os._exit(1)
-        stop.set()
+        stop()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
@@ -182,11 +186,16 @@ def _by_signals(stop: threading.Event) -> None:
 def _serve_until_told(
     node: Node, front: Front, grace: Duration, announce: Callable[[str], None], told: Told
 ) -> int:
-    stop = threading.Event()
+    # Not an event: a handler of a signal runs between any two steps of a thread, and may not wait
+    # for a lock that this very thread has taken for the signal before.
+    told_to_stop: queue.SimpleQueue[None] = queue.SimpleQueue()
     finished: list[bool] = []
 
+    def stop() -> None:
+        told_to_stop.put(None)
+
     def drain() -> None:
-        stop.wait()
+        told_to_stop.get()
         _log.info("stopping; requests under way have %s to finish", grace)
         node.services.health.start_draining()
         front.dismiss_silent()
@@ -204,7 +213,7 @@ def _serve_until_told(
     try:
         front.run()
     finally:
-        stop.set()
+        stop()
         draining.join()
         node.stop()
     _log.info("stopped")

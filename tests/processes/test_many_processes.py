@@ -100,6 +100,16 @@ def test_one_that_is_told_to_stop_drains_and_is_replaced(two: TasquesServer) -> 
     assert eventually(lambda: f"(pid {stopped}) ended; another begins" in two.log)
 
 
+def test_one_that_is_told_to_stop_over_and_over_stops(two: TasquesServer) -> None:
+    """A signal that arrives while another is being dealt with changes nothing."""
+    stopped = min(children(two))
+    with contextlib.suppress(ProcessLookupError):
+        for _ in range(100_000):
+            os.kill(stopped, signal.SIGTERM)
+    assert eventually(lambda: stopped not in children(two) and len(children(two)) == 2)
+    assert eventually(lambda: f"(pid {stopped}) ended; another begins" in two.log)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_all_stop_in_order(two: TasquesServer, number: signal.Signals) -> None:
     """Claims that wait at any of them are answered with nothing; nobody listens; status 0."""
