@@ -164,9 +164,6 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self.lingering_since: float | None = None
         self.lingers_after_answer = False
         self.is_watched = False
-        # Whether bytes are being taken, and whether a request that came with them is to be served.
-        self._is_receiving = False
-        self._is_due = False
         super().__init__(*args, **kwargs)
 
     def service(self) -> None:
@@ -197,14 +194,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def received(self, data: bytes) -> bool:
         """Take bytes, and note when a request began."""
         before = self.request
-        self._is_receiving = True
-        try:
-            taken: bool = super().received(data)
-        finally:
-            self._is_receiving = False
-        if self._is_due:
-            self._is_due = False
-            self._begin()
+        taken: bool = super().received(data)
         if self.request is None:
             self.receiving_since = None
         elif self.request is not before:
@@ -213,32 +203,17 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     # ------------------------------------------------------------- who serves a request
 
-    def is_to_begin(self) -> bool:
+    def begins_at_once(self) -> bool:
         """
-        Whether the I/O thread takes the request over that is to be served now; for the listener.
+        Whether the request that is to be served now is the I/O thread's: new, and waiting for nobody.
 
-        What has just come it begins when it is through with the bytes that it takes: waitress holds a lock
-        until then. What came while another thread ended the request before, it begins soon. What was begun
-        already, and may have to wait, is not for it.
+        What was begun already, and may have to wait, is not.
         """
-        if self._is_receiving and threading.get_ident() == self.server.io_thread:
-            self._is_due = True
-            return True
         request: Request | None = next(iter(self.requests), None)
         if request is None or request.environment is not None:
             return False
         request.is_at_once = self.server.serves_at_once(request)
-        if request.is_at_once:
-            self.server.add_answer(self)
         return request.is_at_once
-
-    def _begin(self) -> None:
-        """Serve a request on this thread, if it waits for nobody; else have it served."""
-        if self.server.serves_at_once(self.requests[0]):
-            self.requests[0].is_at_once = True
-            self.service()
-        else:
-            self.server.add_task(self)
 
     def _flush_outbufs_below_high_watermark(self) -> None:
         """Wait until the client has read most of what it was sent; not on the thread that sends it."""

@@ -106,8 +106,10 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         )
 
     def add_task(self, task: Any) -> None:
-        """Have a connection served, by a thread unless it is the I/O thread that begins."""
-        if not task.is_to_begin():
+        """Have a connection served: by a thread, or by the I/O thread what it is to begin."""
+        if task.begins_at_once():
+            self.add_answer(task)
+        else:
             super().add_task(task)
 
     def add_answer(self, channel: Channel) -> None:
@@ -117,7 +119,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             return
         self._answers.append(channel)
         # One wake-up for all that come until it looks; it forgets the call before it does.
-        if not self._is_called_to_answer:
+        if not self._is_called_to_answer and threading.get_ident() != self.io_thread:
             self._is_called_to_answer = True
             self._wake()
 
@@ -129,7 +131,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             channel.service()
 
     def answer(self) -> bool:
-        """On the I/O thread: serve what was added, for a while; whether there is more."""
+        """On the I/O thread: serve what was added since, for a while; whether there is more."""
         self._is_called_to_answer = False
         until = time.monotonic() + _ANSWERING_SECONDS
         while self._answers and time.monotonic() < until:

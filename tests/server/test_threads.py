@@ -210,7 +210,9 @@ class BusyListener(Server):
         return True
 
     def add_task(self, channel: Channel) -> None:
-        if not channel.is_to_begin():
+        if channel.begins_at_once():
+            self.add_answer(channel)
+        else:
             self.tasks.append(channel)
 
     def add_answer(self, channel: Channel) -> None:
@@ -233,6 +235,7 @@ def test_what_comes_is_begun_by_the_thread_that_takes_it(
     """The first of several; the one behind it when it is its turn among all others."""
     channel, server, client = at_once
     channel.received(REQUEST + REQUEST)
+    server.answers.pop().service()
     assert client.recv(4096).endswith(b"x" * 100)
     assert (server.tasks, server.answers) == ([], [channel])
     assert channel.requests[0].is_at_once
@@ -244,6 +247,7 @@ def test_what_came_while_another_thread_answered_is_begun_by_the_io_thread(
     """As it would be a moment later; not what was begun, and may have to wait."""
     channel, server, _ = at_once
     channel.received(REQUEST * 3)
+    server.answers.pop().service()
     server.answers.clear()
     answering = threading.Thread(target=channel.service)
     answering.start()
@@ -310,6 +314,7 @@ def test_a_client_that_goes_before_its_thread_came(
 
     server.application = application  # type: ignore[method-assign]
     channel.received(REQUEST)
+    server.answers.pop().service()
     assert server.tasks == [channel]
     channel.connected = False
     channel.service()
