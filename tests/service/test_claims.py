@@ -469,12 +469,11 @@ def test_the_loop_sleeps_by_what_is_so_when_it_lies_down(
     step = dispatcher.step
     has_stepped, may_lie_down, has_come = threading.Event(), threading.Event(), threading.Event()
 
-    def dawdling_step() -> Duration:
-        pause = step()
+    def dawdling_step() -> None:
+        step()
         if threading.current_thread().name == "claims" and not dispatcher.waiting:
             has_stepped.set()
             assert may_lie_down.wait(60)
-        return pause
 
     dispatcher.step = dawdling_step  # type: ignore[method-assign]
     # Somebody who is answered by the loop: it is there then, and nobody is left.

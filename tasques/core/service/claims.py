@@ -362,12 +362,12 @@ class ClaimDispatcher:
 
     # ---------------------------------------------------------------------------- rounds
 
-    def step(self) -> Duration:
-        """Do a round, unless one is under way; returns when the next is wanted at the latest."""
+    def step(self) -> None:
+        """Do a round; where one is under way, have another one follow it."""
         with self._lock:
             if self._stepping:
                 self._urgent = True
-                return Duration(0)
+                return
             self._stepping = True
             self._urgent = False
         try:
@@ -375,8 +375,6 @@ class ClaimDispatcher:
         finally:
             with self._lock:
                 self._end_step()
-        with self._lock:
-            return self._rounds.pause()
 
     def _end_step(self) -> None:
         self._stepping = False
