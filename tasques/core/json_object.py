@@ -27,6 +27,7 @@ MAX_DEPTH: Final = 500
 #: Elasticsearch refuses longer numbers, inside unmapped objects too.
 MAX_DIGITS: Final = 1000
 
+_DIGITS: Final = "0123456789"
 # Possessive, and content with a string that never ends: a scan that went back over such a string
 # for each quote in it would take hours for a megabyte.
 _STRING_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
@@ -55,8 +56,7 @@ def parse_json(data: bytes) -> JsonValue:
     except UnicodeDecodeError as error:
         raise NotJson(f"not valid UTF-8 at byte {error.start}") from error
     _check_depth(text)
-    # No number in a short text can have too many digits.
-    decoder = _SHORT_DECODER if len(text) <= MAX_DIGITS else _DECODER
+    decoder = _DECODER if _has_long_run_of_digits(text) else _QUICK_DECODER
     try:
         value: JsonValue = decoder.decode(text)
     except RecursionError as error:
@@ -90,10 +90,22 @@ def _integer(digits: str) -> int:
 _DECODER: Final = json.JSONDecoder(
     parse_constant=_refuse_constant, parse_float=_finite, parse_int=_integer
 )
-# Without a call for each integer: 6 µs in place of 12 for a text with twenty.
-_SHORT_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+# Without a call for each integer: 4 µs in place of 11 for a text with twenty.
+_QUICK_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 # ``json.dumps`` makes an encoder for each call that has options.
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _has_long_run_of_digits(text: str) -> bool:
+    """Whether an integer may have too many digits; if so, there is a digit at one of a few places."""
+    for place in range(MAX_DIGITS, len(text), MAX_DIGITS):
+        if text[place] in _DIGITS:
+            before, after = text[place - MAX_DIGITS : place], text[place : place + MAX_DIGITS]
+            left = len(before) - len(before.rstrip(_DIGITS))
+            right = len(after) - len(after.lstrip(_DIGITS))
+            if left + right > MAX_DIGITS:
+                return True
+    return False
 
 
 def _check_depth(text: str) -> None:

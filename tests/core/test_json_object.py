@@ -13,7 +13,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tasques.core import json_object
-from tasques.core.json_object import MAX_DEPTH, JsonObject, JsonValue, NotJson, parse_json
+from tasques.core.json_object import (
+    MAX_DEPTH,
+    MAX_DIGITS,
+    JsonObject,
+    JsonValue,
+    NotJson,
+    parse_json,
+)
 from tasques.testing import strategies
 
 
@@ -164,6 +171,20 @@ def test_integers_survive(number: int) -> None:
     made = JsonObject.from_parsed(parse_json(b'{"n":%d}' % number))
     assert f'{{"n":{number}}}' == made.text
     assert number == made.value()["n"]
+
+
+@given(st.integers(0, 3100), st.integers(990, 2010), st.integers(0, 3000))
+@example(1000, 1001, 0)
+@example(999, 1001, 1)
+def test_too_many_digits_are_found_wherever_they_are(before: int, digits: int, after: int) -> None:
+    """Long numbers are refused from 1001 digits on, anywhere in a long text; in strings they are none."""
+    number, around = "9" * digits, ('["' + "5" * before + '",', ',"' + "5" * after + '"]')
+    assert parse_json(number.join(('["', '"]')).encode()) == [number]
+    if digits <= MAX_DIGITS:
+        assert parse_json(number.join(around).encode()) == ["5" * before, int(number), "5" * after]
+    else:
+        with pytest.raises(NotJson, match="more than 1000 digits"):
+            parse_json(number.join(around).encode())
 
 
 def test_the_value_is_the_callers_to_change() -> None:
