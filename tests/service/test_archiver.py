@@ -296,3 +296,20 @@ def test_a_copy_of_what_a_failover_discarded_holds_nothing_back(world: World) ->
     archiver(world).step()
     assert in_queue(world, key) is None
     assert [copy.task for copy in copies(world, task)] == [task]
+
+
+def test_what_an_isolated_primary_shows_does_not_take_the_place_of_the_last_copy(
+    world: World,
+) -> None:
+    """It was replaced where a failover led, and archived; searches and reads here know nothing of it."""
+    key = add_done(world)
+    [old] = world.tasks.store.get([key])
+    retry_and_finish(world, key)
+    last = original(world, key)
+    world.runtime.advance(seconds(DAY + 1))
+    archiver(world).step()
+
+    world.tasks.store.find_finished = lambda query: [old]
+    world.tasks.store.get = lambda keys: [old]
+    archiver(world).step()
+    assert [copy.task for copy in copies(world, last)] == [last]

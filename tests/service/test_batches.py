@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasques.core import errors, lifecycle
-from tasques.core.documents import Stored
+from tasques.core.documents import Operation, Stored
 from tasques.core.json_object import JsonObject
 from tasques.core.ports import (
     Conflict,
@@ -279,6 +279,34 @@ def test_a_lost_race_is_decided_anew(tasks: TaskService, store: ScriptedStore) -
     assert first.document.last_claim is not None
     assert first.document.last_claim.last_report is not None
     assert isinstance(second, Stored)
+
+
+def test_a_conflict_that_was_left_waiting_is_no_definite_no(
+    store: ScriptedStore, runtime: QuickRuntime
+) -> None:
+    """
+    It was with the write itself, and while its neighbour was looked into another took its place.
+    """
+    claimed(store, "a", "b")
+
+    def script(write: Write[Task], number: int) -> WriteOutcome[Task] | None:
+        if number == 2:
+            failed = store.put(write.document).stored.document
+            taken = lifecycle.claim(failed, worker=WorkerId("other"), now=failed.run_at)
+            store.put(taken.stamped(Operation(token="theirs", verb="claim")))
+        return Conflict() if number <= 2 else None
+
+    store._script = script
+
+    def slow(keys: Sequence[TaskKey]) -> Sequence[ReadOutcome[Task]]:
+        runtime.sleep(1)
+        return [store.stored[each] for each in keys]
+
+    as_claimed = [store.stored[key(id)] for id in "ab"]
+    Reads(store).troubles += [lambda keys: as_claimed, slow]
+    failing = Fail(key=key("b"), worker=WORKER, data=DATA)
+    outcomes = TaskService(store, runtime).change_many([done("a"), failing])
+    assert shape(outcomes) == ["done", errors.OutcomeUnknown]
 
 
 def test_what_the_store_is_too_busy_for_is_tried_again_together(

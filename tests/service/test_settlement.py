@@ -137,31 +137,24 @@ def test_a_replace_that_was_overtaken_says_by_what(
     assert settled.doubtful is isinstance(first, Unknown)
 
 
-def test_a_conflict_that_nobody_could_look_at_leaves_a_doubt(runtime: QuickRuntime) -> None:
-    """
-    It was with our own write, and by the time the store can be read others have replaced that.
-    """
-
-    def script(write: Write[Task], number: int) -> WriteOutcome[Task] | None:
-        if number == 1:
-            store.put(write.document)
-            store.put(marked("theirs"))
-        return Conflict()
-
-    reads = iter([errors.StoreUnavailable("down")])
+@pytest.mark.parametrize("takes", [0.1, 1.0], ids=["prompt", "late"])
+def test_a_conflict_that_is_looked_at_late_leaves_a_doubt(
+    takes: float, runtime: QuickRuntime
+) -> None:
+    """It may have been with our own write, and others may have replaced that by now."""
 
     def get(keys: Sequence[TaskKey]) -> Sequence[ReadOutcome[Task]]:
-        for error in reads:
-            raise error
+        runtime.sleep(takes)
         return [store.stored.get(key, Missing()) for key in keys]
 
-    store = ScriptedStore(script)
+    store = ScriptedStore(lambda write, number: Conflict())
     store.put(marked("old"))
+    store.put(marked("theirs"))
     store.get = get  # type: ignore[method-assign]
     write = Replace(document=marked("ours"), expected=Version(1, 1))
     settled = settle(store, write, runtime)
     assert isinstance(settled, Overtaken)
-    assert settled.doubtful
+    assert settled.doubtful is (takes == 1.0)
 
 
 def test_a_replace_of_what_is_gone_is_overtaken_by_nothing(runtime: QuickRuntime) -> None:
@@ -242,7 +235,7 @@ def test_a_document_that_cannot_be_read_is_asked_for_again(runtime: QuickRuntime
     get = store.get
     store.get = lambda keys: [next(answers, get(keys)[0])]  # type: ignore[method-assign]
     settled = settle(store, Replace(document=marked("ours"), expected=Version(0, 1)), runtime)
-    assert settled == Overtaken(get([make_task().key])[0], doubtful=True)  # type: ignore[arg-type]
+    assert settled == Overtaken(get([make_task().key])[0])  # type: ignore[arg-type]
 
     store.get = lambda keys: [Unreadable("gone") for _ in keys]  # type: ignore[method-assign]
     settlement: Settlement[TaskKey, Task] = Settlement(store, runtime)

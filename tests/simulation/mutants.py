@@ -15,6 +15,7 @@ it with the property::
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
@@ -199,10 +200,11 @@ def believes_in_unknown(swap: Swap) -> None:
     right = Settlement._try
 
     def attempt(self: Any, write: Any) -> Any:
-        outcome = right(self, write)
-        if isinstance(outcome, Unknown):
-            return Written(Stored(document=write.document, version=Version(9, 9)))
-        return outcome
+        tried = right(self, write)
+        if isinstance(tried.outcome, Unknown):
+            done = Written(Stored(document=write.document, version=Version(9, 9)))
+            return attrs.evolve(tried, outcome=done)
+        return tried
 
     swap(Settlement, "_try", attempt)
 
@@ -212,11 +214,18 @@ def gives_unknown_up(swap: Swap) -> None:
     right = Settlement._try
 
     def attempt(self: Any, write: Any) -> Any:
-        outcome = right(self, write)
-        return Conflict() if isinstance(outcome, Unknown) else outcome
+        tried = right(self, write)
+        is_unknown = isinstance(tried.outcome, Unknown)
+        return attrs.evolve(tried, outcome=Conflict()) if is_unknown else tried
 
     swap(Settlement, "_try", attempt)
-    swap(Settlement, "_look", lambda self, write, deadline: (Overtaken(Missing()), True))
+    swap(Settlement, "_look", lambda self, write, deadline: Overtaken(Missing()))
+    swap(settling, "_PROMPT_SECONDS", math.inf)
+
+
+@mutant("P17", "a conflict is a definite no however late the look", begin=400)
+def takes_conflicts_for_definite(swap: Swap) -> None:
+    swap(settling, "_PROMPT_SECONDS", math.inf)
 
 
 @mutant("P17", "what was read is not confirmed")
@@ -511,7 +520,7 @@ def believes_in_lost_items(swap: Swap) -> None:
 
     def followed(follow: Any, first: Any) -> Any:
         outcome = right(follow, first)
-        if isinstance(outcome, errors.TasquesError) and isinstance(first, Conflict):
+        if isinstance(outcome, errors.TasquesError) and isinstance(first.outcome, Conflict):
             [creating_or_asked, *_] = follow.args
             decision = follow.args[1] if len(follow.args) > 1 else creating_or_asked.write
             if isinstance(decision, Replace):
@@ -835,6 +844,14 @@ def looks_in_the_newest_only(swap: Swap) -> None:
 @mutant("P1", "both copies of a task are removed when two are met")
 def removes_all_copies(swap: Swap) -> None:
     swap(archiving, "surplus", lambda copies: tuple(copies))
+
+
+@mutant("P7", "what is read is taken for what is there, and archived", begin=2700)
+def archives_what_it_reads(swap: Swap) -> None:
+    def confirmed(self: Any, stored: Any) -> Any:
+        return stored if list(self._tasks.get([stored.document.key])) == [stored] else None
+
+    swap(archiving.Archiver, "_confirmed", confirmed)
 
 
 __all__ = ["MUTANTS", "Mutant", "mutant", "planted"]

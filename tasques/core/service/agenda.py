@@ -37,7 +37,7 @@ from tasques.core.recurring import (
 )
 from tasques.core.service.election import Election
 from tasques.core.service.meter import Meter
-from tasques.core.service.settlement import Overtaken, Settleable, Settled, Settlement
+from tasques.core.service.settlement import Overtaken, Settleable, Settled, Settlement, Tried
 from tasques.core.values import Duration, Instant
 
 T = TypeVar("T")
@@ -108,6 +108,7 @@ class LeaderWrites:
             NotLeading: If this server does not lead in *term*; nothing was sent.
         """
         leads_until = self._election.ensure_leading(term)
+        since = self._runtime.monotonic()
         outcomes = send(writes)
         deadline = min(self._runtime.monotonic() + self._patience.seconds, leads_until)
         for write, outcome in zip(writes, outcomes, strict=True):
@@ -118,7 +119,7 @@ class LeaderWrites:
                 yield errors.OutcomeUnknown(f"there was no time to look what became of: {outcome}")
                 continue
             try:
-                yield settlement.settle(write, deadline=deadline, first=outcome)
+                yield settlement.settle(write, deadline=deadline, first=Tried(outcome, since))
             except (errors.Unavailable, errors.InvalidInput) as error:
                 yield error
 

@@ -36,6 +36,7 @@ from tasques.core.ports import (
     seen,
 )
 from tasques.core.recurring import RecurringTaskId
+from tasques.core.service.settlement import confirmation
 from tasques.core.tasks import StoredTask
 from tasques.core.values import Duration, Instant
 
@@ -155,8 +156,10 @@ class Archiver:
         for stored, copies in zip(tasks, self._archive.find_copies(keys), strict=True):
             if (readable := _readable(copies)) is None:
                 _log.error("the copy of [%s] in the archive is malformed", stored.document.key)
-            elif not _has_later(readable, stored) or self._is_present(stored):
-                plans.append((stored, plan_copy(stored, readable)))
+                continue
+            current = self._confirmed(stored) if _has_later(readable, stored) else stored
+            if current is not None:
+                plans.append((current, plan_copy(current, readable)))
         outcomes = self._archive.write([_write(plan) for _, plan in plans])
         copied = [
             (stored, plan)
@@ -167,15 +170,17 @@ class Archiver:
         left = set(self._remove([copy for _, plan in copied for copy in plan.surplus]))
         return [stored for stored, plan in copied if left.isdisjoint(plan.surplus)]
 
-    def _is_present(self, stored: StoredTask) -> bool:
+    def _confirmed(self, stored: StoredTask) -> StoredTask | None:
         """
-        Whether *stored* is still what is in its queue.
+        *stored* as it is in its queue, newly written there; None if it has moved on.
 
-        Asked where a copy of a later version is in the archive. Mostly a search has shown what moved
-        on since, and its copy must not take the later one's place; but a later version may also have
-        been one that a failover discarded.
+        For where a copy of a later version is in the archive. Mostly a search has shown what moved on
+        since, and its copy must not take the later one's place; but a later version may also have been
+        one that a failover discarded. To read it again is not enough: an isolated primary shows what
+        was never there to stay.
         """
-        return list(self._tasks.get([stored.document.key])) == [stored]
+        (outcome,) = self._tasks.write([confirmation(stored)])
+        return outcome.stored if isinstance(outcome, Written) else None
 
     def _delete(self, tasks: Sequence[StoredTask]) -> list[StoredTask]:
         """Delete *tasks* from their queues, unless they have changed; returns those deleted."""

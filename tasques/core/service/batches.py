@@ -35,7 +35,13 @@ from tasques.core.ports import (
 )
 from tasques.core.service.changes import Asked, Change, Decision, Repeated
 from tasques.core.service.creations import Creating, Creation, created_before
-from tasques.core.service.settlement import Overtaken, confirmation, is_made_by, present
+from tasques.core.service.settlement import (
+    Overtaken,
+    Tried,
+    confirmation,
+    is_made_by,
+    present,
+)
 from tasques.core.service.task_writer import TaskWriter
 from tasques.core.tasks import StoredTask, Task, TaskKey
 
@@ -242,24 +248,27 @@ class Batches:
             left = {place: left[place] for place in rejected}
         return outcomes
 
-    def _try(self, attempts: Mapping[int, _Attempt]) -> dict[int, WriteOutcome[Task]]:
-        tried = self._store.write([attempt.write for attempt in attempts.values()])
-        return dict(zip(attempts, tried, strict=True))
+    def _try(self, attempts: Mapping[int, _Attempt]) -> dict[int, Tried[Task]]:
+        since = self._runtime.monotonic()
+        outcomes = self._store.write([attempt.write for attempt in attempts.values()])
+        return {
+            place: Tried(outcome, since) for place, outcome in zip(attempts, outcomes, strict=True)
+        }
 
     def _follow(
         self,
         places: Iterable[int],
         attempts: Mapping[int, _Attempt],
-        tried: Mapping[int, WriteOutcome[Task]],
+        tried: Mapping[int, Tried[Task]],
         deadline: float,
     ) -> dict[int, Outcome]:
         outcomes: dict[int, Outcome] = {}
         give_up_at = deadline + _LATE_SECONDS
         for place in places:
             first = tried[place]
-            is_in_doubt = isinstance(first, _IN_DOUBT)
+            is_in_doubt = isinstance(first.outcome, _IN_DOUBT)
             if is_in_doubt and self._runtime.monotonic() >= give_up_at:
-                outcomes[place] = self._writer.give_up(first)
+                outcomes[place] = self._writer.give_up(first.outcome)
                 continue
             outcomes[place] = outcome = _followed(attempts[place].follow, first)
             if isinstance(outcome, errors.Unavailable):
@@ -276,11 +285,11 @@ class Batches:
 
 
 def _by_outcome(
-    tried: Mapping[int, WriteOutcome[Task]],
+    tried: Mapping[int, Tried[Task]],
 ) -> dict[type[WriteOutcome[Task]], list[int]]:
     places: dict[type[WriteOutcome[Task]], list[int]] = {}
-    for place, outcome in tried.items():
-        places.setdefault(type(outcome), []).append(place)
+    for place, each in tried.items():
+        places.setdefault(type(each.outcome), []).append(place)
     return places
 
 
@@ -288,7 +297,7 @@ def _write(decision: Replace[Task] | Repeated) -> Replace[Task]:
     return confirmation(decision.stored) if isinstance(decision, Repeated) else decision
 
 
-def _followed(follow: Callable[..., StoredTask], first: WriteOutcome[Task]) -> Outcome:
+def _followed(follow: Callable[..., StoredTask], first: Tried[Task]) -> Outcome:
     try:
         return follow(first=first)
     except errors.TasquesError as error:

@@ -30,7 +30,7 @@ from tasques.core.service.allotment import Allotment
 from tasques.core.service.candidates import Candidates
 from tasques.core.service.rivalry import Rivalries
 from tasques.core.service.search_schedule import SearchSchedule
-from tasques.core.service.settlement import Settlement
+from tasques.core.service.settlement import Settlement, Tried
 from tasques.core.service.waiting import Waiter
 from tasques.core.tasks import StoredTask, Task, TaskKey
 
@@ -94,7 +94,9 @@ class Confirmation:
         if not isinstance(outcome, Unknown):
             return None
         try:
-            settled = self._settlement.settle(write, deadline=until, first=outcome)
+            # Nobody knows what became of it, so it is all the same since when.
+            first: Tried[Task] = Tried(outcome, self._runtime.monotonic())
+            settled = self._settlement.settle(write, deadline=until, first=first)
         except errors.TasquesError:
             return None  # Should it have been ours after all, its time-out brings it back.
         return settled if isinstance(settled, Stored) else None

@@ -27,9 +27,9 @@ from tasques.core.operations import (
     TaskOperation,
     TaskOutcome,
 )
-from tasques.core.ports import ArchiveStore, Replace, Runtime, TaskStore, WriteOutcome
+from tasques.core.ports import ArchiveStore, Replace, Runtime, TaskStore
 from tasques.core.service.meter import Meter
-from tasques.core.service.settlement import Overtaken, Settlement, present, refusal
+from tasques.core.service.settlement import Overtaken, Settlement, Tried, present, refusal
 from tasques.core.tasks import StoredTask, Task, TaskKey
 from tasques.core.values import Duration, Instant
 
@@ -160,6 +160,7 @@ class OperatorService:
     ) -> list[TaskOutcome]:
         """Write all together, and follow up each that was not plainly written."""
         writes = [each for each in decided if isinstance(each, Replace)]
+        since = self._runtime.monotonic()
         tried = iter(self._store.write(writes) if writes else ())
         deadline = self._deadline()
         outcomes = []
@@ -169,7 +170,8 @@ class OperatorService:
                 continue
             key = each.document.key
             try:
-                self._settle(operation, each, deadline, meant=filter.matches, first=next(tried))
+                first = Tried(next(tried), since)
+                self._settle(operation, each, deadline, meant=filter.matches, first=first)
             except errors.TasquesError as error:
                 outcomes.append(_outcome(key, error))
             else:
@@ -183,7 +185,7 @@ class OperatorService:
         deadline: float,
         *,
         meant: Callable[[Task], bool] = _anything,
-        first: WriteOutcome[Task] | None = None,
+        first: Tried[Task] | None = None,
     ) -> StoredTask:
         """Follow *write* to its end, deciding anew whenever somebody else was first."""
         key = write.document.key

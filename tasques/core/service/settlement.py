@@ -46,6 +46,10 @@ from tasques.core.service.meter import Meter
 from tasques.core.tasks import StoredTask, Task, TaskKey
 from tasques.core.values import Duration
 
+#: A conflict may be with this very write, applied behind an answer that was lost; once others have
+#: replaced it, nothing tells. Others find it at a refresh, hardly ever so soon: so a look within so
+#: long of the try makes a conflict a definite no, and a later one leaves a doubt.
+_PROMPT_SECONDS: Final = 0.25
 _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 
@@ -62,6 +66,19 @@ class Overtaken(Generic[D]):
 
     current: Seen[D]
     doubtful: bool = False
+
+
+@attrs.frozen
+class Tried(Generic[D]):
+    """
+    A try of a write.
+
+    Attributes:
+        since: From when on it may have taken place, on the runtime's monotonic clock.
+    """
+
+    outcome: WriteOutcome[D]
+    since: float
 
 
 Settled: TypeAlias = Stored[D] | Overtaken[D]
@@ -113,17 +130,11 @@ class Settlement(Generic[K, D]):
         Raises:
             StoreUnavailable: If it stayed out of reach until the deadline.
         """
-        return self._read(key, deadline)[0]
-
-    def _read(self, key: K, deadline: float) -> tuple[Seen[D], bool]:
-        """The present version, and whether it was read at the first try."""
         pause = _Pause(self._runtime, deadline)
-        is_first = True
         while True:
             try:
-                return seen(self._store.get([key]))[0], is_first
+                return seen(self._store.get([key]))[0]
             except errors.StoreUnavailable:
-                is_first = False
                 if not pause.take():
                     raise
 
@@ -132,7 +143,7 @@ class Settlement(Generic[K, D]):
         write: Settleable[D],
         *,
         deadline: float,
-        first: WriteOutcome[D] | None = None,
+        first: Tried[D] | None = None,
         hold: bool = False,
     ) -> Settled[D]:
         """
@@ -141,7 +152,7 @@ class Settlement(Generic[K, D]):
         Args:
             write: Must carry an operation whose token no other write has.
             deadline: On the runtime's monotonic clock; at least one try is made.
-            first: The outcome of a try already made.
+            first: A try already made.
             hold: Wait for a blocked store too, until the deadline.
 
         Raises:
@@ -150,12 +161,13 @@ class Settlement(Generic[K, D]):
             StoreUnavailable: It definitely did not happen, and the deadline is over.
             OutcomeUnknown: It may have happened, or still happen, and the deadline is over.
         """
-        outcome = first if first is not None else self._try(write)
-        if isinstance(outcome, Written):
-            return outcome.stored  # as nearly all are
+        tried = first if first is not None else self._try(write)
+        if isinstance(tried.outcome, Written):
+            return tried.outcome.stored  # as nearly all are
         pause = _Pause(self._runtime, deadline)
         doubtful = False
         while True:
+            outcome = tried.outcome
             match outcome:
                 case Written(stored):
                     self._note("written", doubtful)
@@ -165,10 +177,9 @@ class Settlement(Generic[K, D]):
                 case Blocked(reason) if not hold and not doubtful:
                     raise errors.StoreBlocked(reason)
                 case Exists() | Conflict() | Unknown():
-                    settled, at_once = self._look(write, deadline)
-                    # A conflict is no definite no. Only a look right afterwards makes it one: later
-                    # on, others may have replaced what it was with, our own write.
-                    doubtful = doubtful or isinstance(outcome, Unknown) or not at_once
+                    settled = self._look(write, deadline)
+                    is_late = self._runtime.monotonic() - tried.since > _PROMPT_SECONDS
+                    doubtful = doubtful or isinstance(outcome, Unknown) or is_late
                     if isinstance(settled, Overtaken):
                         self._note("overtaken", doubtful)
                         return attrs.evolve(settled, doubtful=doubtful)
@@ -182,7 +193,7 @@ class Settlement(Generic[K, D]):
             if not pause.take():
                 self._note("given_up", doubtful)
                 raise _given_up(outcome, doubtful=doubtful)
-            outcome = self._try(write)
+            tried = self._try(write)
 
     def give_up(self, outcome: WriteOutcome[D]) -> errors.Unavailable:
         """What to raise if an *outcome* that leaves a doubt is not looked into any more."""
@@ -194,36 +205,30 @@ class Settlement(Generic[K, D]):
             self._resolved[resolution].add()
 
     def confirm(
-        self, read: Stored[D], *, deadline: float, first: WriteOutcome[D] | None = None
+        self, read: Stored[D], *, deadline: float, first: Tried[D] | None = None
     ) -> Settled[D]:
         """
         Make sure of what was *read*, before anything is promised on the strength of it.
 
         Args:
             deadline: On the runtime's monotonic clock.
-            first: The outcome of a try of :func:`confirmation` already made.
+            first: A try of :func:`confirmation` already made.
 
         Raises:
             Unavailable: As :meth:`settle`.
         """
         return self.settle(confirmation(read), deadline=deadline, first=first, hold=True)
 
-    def _try(self, write: Settleable[D]) -> WriteOutcome[D]:
-        return self._store.write([write])[0]
+    def _try(self, write: Settleable[D]) -> Tried[D]:
+        since = self._runtime.monotonic()
+        return Tried(self._store.write([write])[0], since)
 
-    def _look(self, write: Settleable[D], deadline: float) -> tuple[Settled[D] | None, bool]:
-        """
-        What a read says of *write*, and whether it was made at once.
-
-        None if it says nothing yet, and the write is to be sent again.
-        """
+    def _look(self, write: Settleable[D], deadline: float) -> Settled[D] | None:
+        """What a read says of *write*; None if nothing yet, and it is to be sent again."""
         try:
-            current, at_once = self._read(cast(K, write.key), deadline)
+            current = self.read(cast(K, write.key), deadline=deadline)
         except errors.StoreUnavailable:
-            return None, False
-        return self._compared(write, current), at_once
-
-    def _compared(self, write: Settleable[D], current: Seen[D]) -> Settled[D] | None:
+            return None
         if isinstance(current, Stored) and is_made_by(current, write):
             return self._confirm(current)
         if isinstance(write, Create):
@@ -235,7 +240,7 @@ class Settlement(Generic[K, D]):
         return Overtaken(current)
 
     def _confirm(self, current: Stored[D]) -> Stored[D] | None:
-        outcome = self._try(confirmation(current))
+        outcome = self._try(confirmation(current)).outcome
         return outcome.stored if isinstance(outcome, Written) else None
 
 

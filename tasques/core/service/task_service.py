@@ -22,7 +22,7 @@ from tasques.core.service.changes import Change, Complete, Fail, Report, Unclaim
 from tasques.core.service.creations import Creation
 from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.meter import Meter
-from tasques.core.service.settlement import Settlement, present
+from tasques.core.service.settlement import Settlement, Tried, present
 from tasques.core.service.task_writer import TaskWriter
 from tasques.core.tasks import ClaimId, NewTask, StoredTask, Task, TaskKey
 from tasques.core.values import Duration
@@ -142,11 +142,14 @@ class TaskService:
             InvalidInput, Vetoed, StoreUnavailable: As :meth:`create`.
         """
         creating = self._writer.begin(Creation(new=new, idempotency_key=idempotency_key))
-        deadline = self._deadline(self._creation_patience)
-        return Begun(
-            creating.write,
-            lambda first: self._writer.create(creating, deadline=deadline, first=first),
-        )
+        since = self._runtime.monotonic()
+        deadline = since + self._creation_patience.seconds
+
+        def end(outcome: WriteOutcome[Task] | None) -> StoredTask:
+            first = None if outcome is None else Tried(outcome, since)
+            return self._writer.create(creating, deadline=deadline, first=first)
+
+        return Begun(creating.write, end)
 
     def create_many(self, creations: Sequence[Creation]) -> Sequence[Outcome]:
         """
@@ -301,11 +304,13 @@ class TaskService:
 
     def begin_change(self, change: Change) -> Begun:
         """What :meth:`change` does, up to the write or to what has to be read; does not block."""
-        deadline = self._deadline(self._patience)
+        since = self._runtime.monotonic()
+        deadline = since + self._patience.seconds
         asked = self._writer.asked(change)
         write = self._writer.decide_on_held(asked)
 
-        def end(first: WriteOutcome[Task] | None) -> StoredTask:
+        def end(outcome: WriteOutcome[Task] | None) -> StoredTask:
+            first = None if outcome is None else Tried(outcome, since)
             decision = write or self._writer.decide(asked, self._read(change.key, deadline))
             return self._writer.change(asked, decision, deadline=deadline, first=first)
 

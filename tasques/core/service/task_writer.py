@@ -34,7 +34,14 @@ from tasques.core.service.creations import (
     created_before,
 )
 from tasques.core.service.held_tasks import HeldTasks
-from tasques.core.service.settlement import Overtaken, Settled, Settlement, present, refusal
+from tasques.core.service.settlement import (
+    Overtaken,
+    Settled,
+    Settlement,
+    Tried,
+    present,
+    refusal,
+)
 from tasques.core.tasks import NewTask, StoredTask, Task, TaskKey
 
 
@@ -96,13 +103,13 @@ class TaskWriter:
         )
 
     def create(
-        self, creating: Creating, *, deadline: float, first: WriteOutcome[Task] | None = None
+        self, creating: Creating, *, deadline: float, first: Tried[Task] | None = None
     ) -> StoredTask:
         """
         Follow a creation to its end.
 
         Args:
-            first: The outcome of a try already made.
+            first: A try already made.
 
         Raises:
             TaskAlreadyExists, IdempotencyKeyReused, InvalidInput, Unavailable: As their names say.
@@ -119,13 +126,13 @@ class TaskWriter:
         creating: Creating,
         *,
         deadline: float,
-        first: WriteOutcome[Task],
+        first: Tried[Task],
     ) -> StoredTask:
         """
         Follow a creation to its end that was made before, as *before*.
 
         Args:
-            first: The outcome of a try to confirm *before* already made.
+            first: A try to confirm *before* already made.
 
         Raises:
             TaskAlreadyExists, IdempotencyKeyReused, InvalidInput, Unavailable: As their names say.
@@ -175,13 +182,13 @@ class TaskWriter:
         decision: Decision,
         *,
         deadline: float,
-        first: WriteOutcome[Task] | None = None,
+        first: Tried[Task] | None = None,
     ) -> StoredTask:
         """
         Follow a change to its end.
 
         Args:
-            first: The outcome of a try of *decision* already made.
+            first: A try of *decision* already made.
 
         Raises:
             TaskNotFound, TaskNotClaimed, TaskNotOwned, ReportFromThePast, VersionConflict,
