@@ -158,10 +158,14 @@ def test_a_conflict_that_is_looked_at_late_leaves_a_doubt(
 
 
 def test_a_replace_of_what_is_gone_is_overtaken_by_nothing(runtime: QuickRuntime) -> None:
-    """A document that is not there conflicts, and the read says that it is missing."""
+    """
+    A document that is not there conflicts, and the read says that it is missing.
+
+    It was there, so an isolated primary may say so that does not know it yet: a doubt is left.
+    """
     store = ScriptedStore(lambda write, n: Conflict())
     settled = settle(store, Replace(document=marked("ours"), expected=Version(1, 1)), runtime)
-    assert settled == Overtaken(Missing())
+    assert settled == Overtaken(Missing(), doubtful=True)
 
 
 def test_an_unknown_replace_on_an_unchanged_version_is_sent_again(runtime: QuickRuntime) -> None:

@@ -59,6 +59,7 @@ from tasques.core.service.election import Election
 from tasques.core.service.group_commit import GroupCommit
 from tasques.core.service.group_read import GroupRead
 from tasques.core.service.queue_health import QueueHealth, Verdict
+from tasques.core.service.returns import Returns
 from tasques.core.service.rivalry import Rivalries
 from tasques.core.service.settlement import Overtaken, Settlement
 from tasques.core.service.short_way import ShortWay
@@ -635,6 +636,11 @@ def lets_its_buffer_starve_the_rest(swap: Swap) -> None:
         return right(self, stored, is_ours=is_ours, **more)
 
     swap(Candidates, "put", put)
+
+
+@mutant("P5", "what was confirmed meanwhile is not given back", begin=8400)
+def gives_back_once(swap: Swap) -> None:
+    swap(Returns, "_give_back_again", lambda self, overtaken: None)
 
 
 @mutant("P4", "what was reported on is given back all the same")

@@ -31,17 +31,18 @@ from typing import Final
 
 from tasques.core import errors
 from tasques.core.policies import QueuePolicy
-from tasques.core.ports import Runtime, TaskStore, WriteOutcome, Written
+from tasques.core.ports import Runtime, TaskStore
 from tasques.core.queues import QueueName
-from tasques.core.service.allotment import Policies, giving_back
+from tasques.core.service.allotment import Policies
 from tasques.core.service.group_commit import HandIn
 from tasques.core.service.held_tasks import HeldTasks
 from tasques.core.service.meter import Meter
+from tasques.core.service.returns import Returns
 from tasques.core.service.rounds import Rounds
 from tasques.core.service.short_way import ShortWay, paused
 from tasques.core.service.waiting import ClaimAnswer, ClaimRequest, Waiter
 from tasques.core.service.waiting_line import Group
-from tasques.core.tasks import StoredTask, Task
+from tasques.core.tasks import StoredTask
 from tasques.core.values import Duration
 
 _log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ class ClaimDispatcher:
         self._let_pass = let_pass
         self._prepare = prepare
         self._is_prepared = is_prepared
-        self._hand_in = hand_in
+        self._returns = Returns(store, runtime, hand_in=hand_in, on_waiting=self.offer)
         # What can be found at once need not be remembered for those who come later.
         self._keeps_unwanted = store.traits.visibility_lag.nanoseconds > 0
         self._lock = runtime.condition()
@@ -298,18 +299,7 @@ class ClaimDispatcher:
 
         What cannot be returned now comes back by its time-out.
         """
-        writes = [giving_back(stored, self._runtime) for stored in claimed]
-        if not writes:
-            return
-        if self._hand_in is None:
-            self._note_given_back(self._store.write(writes))
-        else:
-            self._hand_in(writes, self._note_given_back)
-
-    def _note_given_back(self, outcomes: Sequence[WriteOutcome[Task]]) -> None:
-        for outcome in outcomes:
-            if isinstance(outcome, Written):
-                self.offer(outcome.stored)
+        self._returns.give_back(claimed)
 
     def _keep(self, claimed: Sequence[StoredTask]) -> None:
         for stored in claimed:

@@ -182,7 +182,7 @@ class Settlement(Generic[K, D]):
                     doubtful = doubtful or isinstance(outcome, Unknown) or is_late
                     if isinstance(settled, Overtaken):
                         self._note("overtaken", doubtful)
-                        return attrs.evolve(settled, doubtful=doubtful)
+                        return attrs.evolve(settled, doubtful=doubtful or settled.doubtful)
                     if settled is not None:
                         self._note("confirmed", doubtful)
                         return settled
@@ -234,6 +234,10 @@ class Settlement(Generic[K, D]):
         if isinstance(write, Create):
             # Sending a create again is harmless, so a missing document is simply not there yet.
             return None if isinstance(current, Missing) else Overtaken(current)
+        if isinstance(current, Missing):
+            # Deleted, which hardly happens to what is still changed; or an isolated primary does not
+            # know it yet, and ours may land elsewhere.
+            return Overtaken(current, doubtful=True)
         if isinstance(current, Stored) and current.version <= write.expected:
             # Unchanged: our write may still land, and only one of the two can. Lower: a stale read.
             return None
