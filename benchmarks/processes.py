@@ -120,6 +120,8 @@ def free_ports(count: int) -> range:
 
 def _bound(port: int) -> socket.socket:
     bound = socket.socket()
+    # What a load of before has left behind, connections that linger for a minute, takes no port.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind(("127.0.0.1", port))
     except BaseException:

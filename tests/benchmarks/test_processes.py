@@ -48,6 +48,16 @@ def test_free_ports_stand_in_a_row() -> None:
             assert listens(port)
 
 
+def test_connections_that_linger_take_no_port() -> None:
+    """A load leaves thousands of them for a minute, everywhere among the free ports."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for _ in range(3000):
+            with socket.create_connection(server.getsockname()):
+                taken, _ = server.accept()
+            taken.close()
+    assert len(free_ports(2)) == 2
+
+
 def test_nobody_listens_where_nobody_does() -> None:
     """A port that is only held is none."""
     with reserved_port() as reserved:
