@@ -12,7 +12,7 @@ from tools.accounting.report import table
 from tools.accounting.run import Options, Result, account
 from tools.tasques_server import TasquesServer
 
-TASKS = 600
+TASKS = 400
 
 
 def assert_accounted_for(result: Result) -> None:
