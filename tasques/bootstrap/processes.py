@@ -33,7 +33,8 @@ from tasques.core.errors import TasquesError
 
 _log = logging.getLogger(__name__)
 
-_STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
+#: What a server is told to stop by.
+STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 #: What a child says once it serves; anything else is why it cannot.
 _SERVES: Final = b"+"
 
@@ -107,7 +108,7 @@ class Supervisor:
         """
         self._waker.setblocking(False)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
-        for number in _STOPPING:
+        for number in STOPPING:
             signal.signal(number, self._on_signal)
         signal.signal(signal.SIGCHLD, _nothing)
         self._vacant = dict.fromkeys(range(self._count), 0.0)
@@ -161,11 +162,11 @@ class Supervisor:
         for number, at in tuple(self._vacant.items()):
             if at <= now:
                 # A signal between the last look and the note of the child would miss the child.
-                signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+                signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
                 if not self._is_stopping:
                     del self._vacant[number]
                     self._start(number)
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
     def _start(self, number: int) -> None:
         news, telling = os.pipe()
@@ -187,7 +188,7 @@ class Supervisor:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         # A terminal sends it to all, and the supervisor passes it on.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         os.close(self._life)
         for child in self._children.values():
             os.close(child.news)

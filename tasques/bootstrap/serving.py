@@ -27,7 +27,7 @@ from tasques.bootstrap.plugins import (
     plugins,
     telling_of_leaders,
 )
-from tasques.bootstrap.processes import Supervisor, Told
+from tasques.bootstrap.processes import STOPPING, Supervisor, Told
 from tasques.core import errors
 from tasques.core.ports import Backend
 from tasques.core.values import Duration
@@ -179,7 +179,7 @@ def _by_signals(stop: Callable[[], None]) -> None:
             os._exit(1)
         stop()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPPING:
         signal.signal(number, on_signal)
 
 

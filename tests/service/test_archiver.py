@@ -11,11 +11,11 @@ import pytest
 
 from tasques.core import errors
 from tasques.core.archive import ArchivedTask, archive_key
-from tasques.core.documents import Version
+from tasques.core.documents import Stored, Version
 from tasques.core.ports import Create, Delete, Malformed, Missing
 from tasques.core.recurring import Decision, SlotOutcome
 from tasques.core.service.archiver import Archiver
-from tasques.core.tasks import State, Task, TaskKey
+from tasques.core.tasks import State, StoredTask, Task, TaskKey
 from tasques.testing.faulty import WriteFault
 from tests.service.archive_world import (
     DAY,
@@ -267,20 +267,26 @@ def test_a_malformed_copy_is_left_alone_and_said_so(
     assert ["malformed" in record.getMessage() for record in caplog.records] == [True]
 
 
+def archived_since_it_was_found(world: World) -> tuple[StoredTask, Task]:
+    """A task as a search showed it once, and as it was when it was archived."""
+    key = add_done(world)
+    [old] = world.tasks.store.get([key])
+    assert isinstance(old, Stored)
+    retry_and_finish(world, key)
+    last = original(world, key)
+    world.runtime.advance(seconds(DAY + 1))
+    archiver(world).step()
+    assert in_queue(world, key) is None
+    return old, last
+
+
 def test_an_old_find_does_not_take_the_place_of_the_last_copy(world: World) -> None:
     """
     A search showed what was before the task was retried, finished again and archived.
 
     The copy of its last version stays; the old one is not written over it.
     """
-    key = add_done(world)
-    [old] = world.tasks.store.get([key])
-    retry_and_finish(world, key)
-    last = original(world, key)
-    world.runtime.advance(seconds(DAY + 1))
-    archiver(world).step()
-    assert in_queue(world, key) is None
-
+    old, last = archived_since_it_was_found(world)
     world.tasks.store.find_finished = lambda query: [old]
     archiver(world).step()
     assert [copy.task for copy in copies(world, last)] == [last]
@@ -302,13 +308,7 @@ def test_what_an_isolated_primary_shows_does_not_take_the_place_of_the_last_copy
     world: World,
 ) -> None:
     """It was replaced where a failover led, and archived; searches and reads here know nothing of it."""
-    key = add_done(world)
-    [old] = world.tasks.store.get([key])
-    retry_and_finish(world, key)
-    last = original(world, key)
-    world.runtime.advance(seconds(DAY + 1))
-    archiver(world).step()
-
+    old, last = archived_since_it_was_found(world)
     world.tasks.store.find_finished = lambda query: [old]
     world.tasks.store.get = lambda keys: [old]
     archiver(world).step()

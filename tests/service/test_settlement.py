@@ -25,6 +25,7 @@ from tasques.core.ports import (
     Write,
     WriteOutcome,
 )
+from tasques.core.service.meter import Meter
 from tasques.core.service.settlement import Overtaken, Settlement, digest
 from tasques.core.tasks import Task, TaskKey
 from tests.service.conftest import QuickRuntime, ScriptedStore, make_task
@@ -166,6 +167,17 @@ def test_a_replace_of_what_is_gone_is_overtaken_by_nothing(runtime: QuickRuntime
     store = ScriptedStore(lambda write, n: Conflict())
     settled = settle(store, Replace(document=marked("ours"), expected=Version(1, 1)), runtime)
     assert settled == Overtaken(Missing(), doubtful=True)
+
+
+def test_a_doubt_that_a_look_leaves_is_counted(runtime: QuickRuntime) -> None:
+    """As one that a write left."""
+    meter = Meter(runtime)
+    settlement = Settlement(ScriptedStore(lambda write, n: Conflict()), runtime, meter)
+    write = Replace(document=marked("ours"), expected=Version(1, 1))
+    settlement.settle(write, deadline=runtime.monotonic() + 10)
+    (doubts,) = (each for each in meter.collect() if each.name == "tasques_doubtful_writes_total")
+    counted = {dict(each.labels)["resolution"]: each.value for each in doubts.samples}
+    assert counted == {"confirmed": 0, "written": 0, "overtaken": 1, "given_up": 0}
 
 
 def test_an_unknown_replace_on_an_unchanged_version_is_sent_again(runtime: QuickRuntime) -> None:

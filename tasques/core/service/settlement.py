@@ -181,8 +181,9 @@ class Settlement(Generic[K, D]):
                     is_late = self._runtime.monotonic() - tried.since > _PROMPT_SECONDS
                     doubtful = doubtful or isinstance(outcome, Unknown) or is_late
                     if isinstance(settled, Overtaken):
+                        doubtful = doubtful or settled.doubtful
                         self._note("overtaken", doubtful)
-                        return attrs.evolve(settled, doubtful=doubtful or settled.doubtful)
+                        return attrs.evolve(settled, doubtful=doubtful)
                     if settled is not None:
                         self._note("confirmed", doubtful)
                         return settled

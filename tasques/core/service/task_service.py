@@ -56,6 +56,11 @@ class Begun:
     end: Callable[[WriteOutcome[Task] | None], StoredTask]
 
 
+def _tried(outcome: WriteOutcome[Task] | None, since: float) -> Tried[Task] | None:
+    """The try with that *outcome*; None if there was none."""
+    return None if outcome is None else Tried(outcome, since)
+
+
 def _nobody(stored: StoredTask) -> None:
     """Nobody wants to know."""
 
@@ -146,7 +151,7 @@ class TaskService:
         deadline = since + self._creation_patience.seconds
 
         def end(outcome: WriteOutcome[Task] | None) -> StoredTask:
-            first = None if outcome is None else Tried(outcome, since)
+            first = _tried(outcome, since)
             return self._writer.create(creating, deadline=deadline, first=first)
 
         return Begun(creating.write, end)
@@ -310,7 +315,7 @@ class TaskService:
         write = self._writer.decide_on_held(asked)
 
         def end(outcome: WriteOutcome[Task] | None) -> StoredTask:
-            first = None if outcome is None else Tried(outcome, since)
+            first = _tried(outcome, since)
             decision = write or self._writer.decide(asked, self._read(change.key, deadline))
             return self._writer.change(asked, decision, deadline=deadline, first=first)
 

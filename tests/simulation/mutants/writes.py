@@ -15,6 +15,7 @@ from tasques.core.ports import (
     Missing,
     Replace,
     Unknown,
+    WriteOutcome,
     Written,
 )
 from tasques.core.service import batches as batching
@@ -104,30 +105,28 @@ def fails_what_is_done(swap: Swap) -> None:
 # --------------------------------------------------------------------------------- settlement
 
 
-@mutant("P17", "an unknown write counts as done")
-def believes_in_unknown(swap: Swap) -> None:
-    right = Settlement._try
-
-    def attempt(self: Any, write: Any) -> Any:
-        tried = right(self, write)
-        if isinstance(tried.outcome, Unknown):
-            done = Written(Stored(document=write.document, version=Version(9, 9)))
-            return attrs.evolve(tried, outcome=done)
-        return tried
-
-    swap(Settlement, "_try", attempt)
-
-
-@mutant("P17", "an unknown write counts as not done")
-def gives_unknown_up(swap: Swap) -> None:
+def _takes_unknown_for(swap: Swap, outcome: Callable[[Any], WriteOutcome[Task]]) -> None:
     right = Settlement._try
 
     def attempt(self: Any, write: Any) -> Any:
         tried = right(self, write)
         is_unknown = isinstance(tried.outcome, Unknown)
-        return attrs.evolve(tried, outcome=Conflict()) if is_unknown else tried
+        return attrs.evolve(tried, outcome=outcome(write)) if is_unknown else tried
 
     swap(Settlement, "_try", attempt)
+
+
+@mutant("P17", "an unknown write counts as done")
+def believes_in_unknown(swap: Swap) -> None:
+    def done(write: Any) -> Written[Task]:
+        return Written(Stored(document=write.document, version=Version(9, 9)))
+
+    _takes_unknown_for(swap, done)
+
+
+@mutant("P17", "an unknown write counts as not done")
+def gives_unknown_up(swap: Swap) -> None:
+    _takes_unknown_for(swap, lambda write: Conflict())
     swap(Settlement, "_look", lambda self, write, deadline: Overtaken(Missing()))
     swap(settling, "_PROMPT_SECONDS", math.inf)
 
